@@ -1,0 +1,26 @@
+// The table of all checkers.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/checker.h"
+
+namespace gameday {
+
+std::span<const Checker* const> checkers();
+
+// nullptr when there is none of that name.
+const Checker* find_checker(std::string_view name);
+
+// Runs these checkers, or without names all whose ops the history has. A name that is not known,
+// or a checker that finds nothing to judge, is a result too: UNKNOWN with the reason.
+std::vector<CheckResult> check_all(const CheckInput& input,
+                                   const std::vector<std::string>& names = {});
+
+// INVALID beats UNKNOWN beats VALID; UNKNOWN when nothing was checked.
+Verdict merged(const std::vector<CheckResult>& results);
+
+}  // namespace gameday

@@ -1,0 +1,94 @@
+#include "checkers/catalog.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "checkers/story.h"
+
+namespace gameday {
+namespace {
+
+TEST(Catalog, NamesAreUniqueAndDescribed) {
+  std::set<std::string_view> names;
+  for (const Checker* checker : checkers()) {
+    EXPECT_TRUE(names.insert(checker->name()).second) << checker->name();
+    EXPECT_FALSE(checker->summary().empty());
+    EXPECT_LE(checker->summary().size(), 90U) << checker->name();
+    EXPECT_EQ(find_checker(checker->name()), checker);
+  }
+  EXPECT_EQ(names.size(), 12U);
+  EXPECT_EQ(find_checker("nonsense"), nullptr);
+}
+
+TEST(Catalog, EmptyHistoryIsUnknown) {
+  const History history;
+  const auto results = check_all({history, {}, {}, {}, {}});
+  EXPECT_EQ(merged(results), Verdict::unknown);
+  EXPECT_EQ(merged({}), Verdict::unknown);
+  for (const Checker* checker : checkers())
+    EXPECT_NE(check_safely(*checker, {history, {}, {}, {}, {}}).verdict, Verdict::invalid)
+        << checker->name();
+}
+
+TEST(Catalog, RunsWhatFitsAndSaysWhatDoesNot) {
+  Story story;
+  story.call(0, "write", {1, 5}).call(1, "read", {1, nullptr}, OpType::ok, {1, 5});
+  const CheckInput input = story.input();
+  std::set<std::string> ran;
+  for (const auto& result : check_all(input)) {
+    ran.insert(result.checker);
+    EXPECT_EQ(result.verdict, Verdict::valid) << result.checker << ": " << result.summary;
+  }
+  EXPECT_EQ(ran, (std::set<std::string>{"availability", "dirty-read", "linearizable", "stats"}));
+  const auto asked = check_all(input, {"linearizable", "set-full", "no-such"});
+  ASSERT_EQ(asked.size(), 3U);
+  EXPECT_EQ(asked[0].verdict, Verdict::valid);
+  EXPECT_EQ(asked[1].verdict, Verdict::unknown);
+  EXPECT_NE(asked[2].summary.find("no checker no-such"), std::string::npos);
+  EXPECT_EQ(merged(asked), Verdict::unknown);
+}
+
+// Whatever the values hold, a checker answers; it never throws out or calls it a bug.
+TEST(Catalog, ValuesOfAnyShapeAreNotInvalid) {
+  const std::vector<Json> shapes = {nullptr,
+                                    1,
+                                    "x",
+                                    Json::array(),
+                                    Json::array({1}),
+                                    Json::array({1, 2, 3, 4}),
+                                    Json::object(),
+                                    true,
+                                    Json::array({Json::array(), Json::object()})};
+  for (const Json& shape : shapes)
+    for (const char* f : {"read", "write", "cas", "append", "add", "jobs", "lists", "read-set",
+                          "search", "get", "status", "final-status"}) {
+      Story story;
+      story.call(0, "write", {1, 1}).call(0, "append", {1, 1}, OpType::ok, {1, 1, 1});
+      story.call(1, f, shape, OpType::ok, shape).call(2, f, shape, OpType::info, nullptr);
+      for (const auto& result : check_all(story.input())) {
+        EXPECT_EQ(result.summary.find("the checker failed"), std::string::npos)
+            << result.checker << " on " << f << " " << shape.dump() << ": " << result.summary;
+        // A read of {} or of 1 element is a contradiction only where it parses as an answer.
+        if (result.verdict == Verdict::invalid) {
+          EXPECT_FALSE(result.anomalies.empty());
+        }
+      }
+    }
+}
+
+TEST(Catalog, AnomaliesAreCappedAndCounted) {
+  Story story;
+  for (int i = 0; i < 100; ++i) {
+    story.call(0, "write", {1, i});
+    story.call(1, "get", {1, nullptr}, OpType::ok, {1, 1000 + i});
+  }
+  const auto results = check_all(story.input(), {"dirty-read"});
+  EXPECT_EQ(results[0].verdict, Verdict::invalid);
+  EXPECT_EQ(results[0].anomalies.size(), kAnomalyLimit);
+  EXPECT_EQ(results[0].anomaly_count, 100U);
+  EXPECT_TRUE(results[0].summary.starts_with("100 anomalies")) << results[0].summary;
+}
+
+}  // namespace
+}  // namespace gameday

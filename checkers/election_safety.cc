@@ -1,0 +1,151 @@
+// At most one leader in a term, and a node never forgets a term (Raft: Ongaro and Ousterhout 2014,
+// figure 2 and 3: currentTerm grows and is persistent, Election Safety).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "checkers/checkers.h"
+#include "checkers/fault_windows.h"
+#include "checkers/final_reads.h"
+#include "checkers/findings.h"
+
+namespace gameday {
+namespace {
+
+// A term that a follower has only heard of may be told before it is on disk, and a crash in between
+// forgets it rightly. A leader's vote for itself is on disk, and so, after this time, is a term.
+constexpr std::int64_t kDurableAfter = 1'000'000'000;
+
+bool fits(const CheckInput& input) {
+  return input.history.has_f("status") || input.history.has_f("final-status");
+}
+
+struct Report {
+  Call call;
+  std::string node;
+  std::int64_t term = 0;
+  bool leader = false;
+};
+
+std::vector<Report> reports_of(const History& history) {
+  std::vector<Report> reports;
+  for (const auto& call : calls_of(history, {"status", "final-status"})) {
+    if (!call.ok()) continue;
+    const Json& value = answer(history, call);
+    const auto term = integer(value, "term");
+    const auto& node = node_of(history, call);
+    if (!term || node.empty()) continue;
+    const auto role = value.find("role");
+    const bool leader = role != value.end() && *role == "leader";
+    reports.push_back({call, node, *term, leader});
+  }
+  return reports;
+}
+
+void add(const CheckInput& input, Findings& findings, std::string type, std::string summary,
+         const Report& x, const Report& y, std::string because) {
+  Anomaly anomaly{std::move(type),    "",
+                  std::move(summary), {},
+                  x.call.indices(),   {{"term", x.term}, {"nodes", {x.node, y.node}}}};
+  for (const auto index : y.call.indices()) anomaly.ops.push_back(index);
+  const auto faults = faults_of(input);
+  for (const Report* report : {&x, &y}) {
+    const auto time = input.history.time(static_cast<std::size_t>(report->call.done));
+    anomaly.explanation.push_back(
+        fmt::format("{} answered at {} {}.", report->node, seconds(time), faults_at(faults, time)));
+  }
+  anomaly.explanation.push_back(std::move(because));
+  findings.add(std::move(anomaly));
+}
+
+void check_leaders(const CheckInput& input, const std::vector<Report>& reports,
+                   Findings& findings) {
+  std::map<std::int64_t, const Report*> leader_of;
+  std::map<std::int64_t, bool> told;
+  for (const auto& report : reports) {
+    if (!report.leader) continue;
+    const auto [it, added] = leader_of.try_emplace(report.term, &report);
+    const Report& first = *it->second;
+    if (added || first.node == report.node || std::exchange(told[report.term], true)) continue;
+    add(input, findings, "two-leaders",
+        fmt::format("in term {} {} said at {} that it is the leader, and {} said so at {}",
+                    report.term, first.node, time_of(input.history, first.call.done), report.node,
+                    time_of(input.history, report.call.done)),
+        first, report,
+        "A node votes once in a term and keeps its vote on disk, so two majorities cannot both "
+        "have voted in one term.");
+  }
+  findings.stats["terms-with-leader"] = leader_of.size();
+}
+
+// One node's answers, ordered by real time: at each invocation, the highest durable term of all
+// answers completed by then must not be above the one that comes back.
+void check_terms(const CheckInput& input, const std::vector<Report>& reports, Findings& findings) {
+  const auto& history = input.history;
+  std::map<std::string, std::vector<const Report*>> by_node;
+  for (const auto& report : reports) by_node[report.node].push_back(&report);
+  for (auto& [node, answers] : by_node) {
+    auto by_done = answers;
+    std::sort(by_done.begin(), by_done.end(),
+              [](const Report* x, const Report* y) { return x->call.done < y->call.done; });
+    const Report* durable = nullptr;
+    std::map<std::int64_t, std::int64_t> first_seen;  // term -> when
+    std::size_t next = 0;
+    bool below = false;  // told once until the node is back at that term
+    for (const Report* answer : answers) {
+      for (; next < by_done.size() && by_done[next]->call.done_before(answer->call.invoke);
+           ++next) {
+        const Report* earlier = by_done[next];
+        const auto time = time_ns(history, static_cast<std::size_t>(earlier->call.done));
+        const auto since = first_seen.try_emplace(earlier->term, time).first->second;
+        if ((earlier->leader || time - since >= kDurableAfter) &&
+            (durable == nullptr || earlier->term > durable->term))
+          durable = earlier;
+      }
+      const bool back = durable != nullptr && answer->term < durable->term;
+      if (back && !below)
+        add(input, findings, "term-went-back",
+            fmt::format("{} was in term {} at {}, but in term {} at {}", node, durable->term,
+                        time_of(history, durable->call.done), answer->term,
+                        time_of(history, answer->call.done)),
+            *durable, *answer,
+            "A node's term is on disk before it acts on it and only grows: a node that went back "
+            "has forgotten the vote that it cast.");
+      below = back;
+    }
+  }
+}
+
+CheckResult check(const CheckInput& input) {
+  Findings findings;
+  auto reports = reports_of(input.history);
+  // After a fault that takes away what was durable, votes may rightly be forgotten.
+  std::int64_t trusted_until = std::numeric_limits<std::int64_t>::max();
+  for (const auto& fault : faults_of(input))
+    if (destroys_disk(fault))
+      trusted_until = std::min(trusted_until, std::max(fault.requested, std::int64_t{0}));
+  const std::size_t all = reports.size();
+  std::erase_if(reports, [&](const Report& report) {
+    return input.history.time(static_cast<std::size_t>(report.call.done)) >= trusted_until;
+  });
+  check_leaders(input, reports, findings);
+  check_terms(input, reports, findings);
+  findings.stats["reports"] = reports.size();
+  findings.stats["reports-after-disk-loss"] = all - reports.size();
+  if (reports.empty()) findings.unknown("no node ever told its role and term");
+  return std::move(findings).result(
+      fmt::format("{} terms had at most one leader each, in {} answers",
+                  findings.stats["terms-with-leader"].get<std::size_t>(), reports.size()));
+}
+
+}  // namespace
+
+const Checker& election_safety_checker() {
+  static const FunctionChecker checker(
+      "election-safety", "one leader in a term, and no node's term ever goes back", fits, check);
+  return checker;
+}
+
+}  // namespace gameday

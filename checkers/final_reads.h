@@ -1,0 +1,78 @@
+// The end of a run: what every node shows after all faults are healed, and how far each node is
+// known to have applied when it was asked. A node that lags has lost nothing, so a missing write
+// counts as lost only where the node is known to have applied past its job.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkers/calls.h"
+#include "harness/core/checker.h"
+
+namespace gameday {
+
+// The nodes of the run; those that the history names when the input does not say.
+std::vector<std::string> nodes_of(const CheckInput& input);
+
+// The index from which on everything is healed: after heal-all, else after the last fault event.
+std::size_t settled_from(const CheckInput& input);
+
+// For each node its last successful call of f that began after everything was healed.
+std::map<std::string, Call> final_reads(const CheckInput& input, std::string_view f);
+
+// The nodes without such a call.
+std::vector<std::string> without_final(const CheckInput& input,
+                                       const std::map<std::string, Call>& finals);
+
+struct JobRow {
+  std::int64_t id = 0;
+  std::string hash, key;
+};
+// The value of a `jobs` answer; nullopt when it is not a list of [job, hash, key].
+std::optional<std::vector<JobRow>> parse_jobs(const Json& value);
+
+// The value and job of an acknowledged append ([k, v, job]) or add ([v, job]).
+struct Ack {
+  Call call;
+  std::string value;
+  std::string list;  // the document of an append; empty for an add
+  std::string key;   // its idempotency key
+  std::int64_t job = 0;
+};
+struct Acks {
+  std::vector<Ack> all;                // in the order of invocation
+  std::vector<std::string> malformed;  // ok answers without a job id, in words
+};
+Acks acknowledged(const History& history);
+
+// How far nodes had applied, as told by status, final-status and jobs after everything was healed
+// (before that a restart may take a node back: its state is rebuilt by replay).
+class AppliedProgress {
+ public:
+  explicit AppliedProgress(const CheckInput& input);
+
+  bool known() const { return known_; }  // the history has such ops at all
+  // A lower bound for what the node had applied when the call began: the latest observation that
+  // had completed by then.
+  std::optional<std::int64_t> before(const std::string& node, const Call& call) const;
+  // The exact applied id during the call: the observations before and after it agree.
+  std::optional<std::int64_t> during(const std::string& node, const Call& call) const;
+  // Every node says at the end that its whole log is committed and applied up to the same job.
+  // Then (Raft's leader completeness, Ongaro and Ousterhout 2014, §5.4.3) no job after it was ever
+  // committed. Only observations that began after `index` count.
+  std::optional<std::int64_t> quiet_at(std::size_t index) const;
+
+ private:
+  struct Seen {
+    std::size_t invoke, done;
+    std::int64_t applied;
+    bool whole_log = false;  // last == commit == applied
+  };
+  std::map<std::string, std::vector<Seen>> seen_;  // by node, in the order of completion
+  std::vector<std::string> nodes_;
+  bool known_ = false;
+};
+
+}  // namespace gameday

@@ -1,0 +1,48 @@
+// What the linearizability search knows of an object: a deterministic sequential specification over
+// interned states, and words for people.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace gameday::linear {
+
+// States are interned by the model: equal states have equal numbers.
+using State = std::int32_t;
+inline constexpr State kIllegal = -1;
+
+// The return of an operation that may take effect at any time from its call on, or never.
+inline constexpr std::int64_t kPending = std::numeric_limits<std::int64_t>::max();
+
+// One operation of one object. call and ret are positions in real-time order, all different.
+struct Operation {
+  std::int32_t kind = 0;      // of the model
+  std::int32_t a = 0, b = 0;  // arguments and result, as the model encodes them
+  std::int64_t call = 0;
+  std::int64_t ret = kPending;
+
+  bool pending() const { return ret == kPending; }
+  bool same_effect(const Operation& other) const {
+    return kind == other.kind && a == other.a && b == other.b;
+  }
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual State initial() const = 0;
+  // The state after the operation, or kIllegal when it cannot have had this result here. Called
+  // from one thread.
+  virtual State step(State state, const Operation& op) const = 0;
+  // Never changes any state: it may be taken as soon as it is legal.
+  virtual bool read_only(const Operation& op) const = 0;
+  // `op` saw something that `source` may have made. A minimised history keeps every source of what
+  // it keeps, or it would fail for a reason that the real one does not have.
+  virtual bool depends(const Operation& op, const Operation& source) const = 0;
+  virtual std::string describe(State state) const = 0;
+};
+
+}  // namespace gameday::linear

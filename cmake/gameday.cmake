@@ -1,0 +1,88 @@
+# One library per box of the architecture, one test binary beside it.
+
+add_library(gameday_options INTERFACE)
+target_include_directories(gameday_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(gameday_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 and 13 see overlaps and overflows in std::string's own code (GCC PR 105329, 105651).
+  target_compile_options(gameday_options INTERFACE -Wno-restrict -Wno-stringop-overflow
+                         -Wno-stringop-overread -Wno-array-bounds)
+endif()
+if(GAMEDAY_WERROR)
+  target_compile_options(gameday_options INTERFACE -Werror)
+endif()
+if(GAMEDAY_SANITIZE)
+  target_compile_options(gameday_options INTERFACE -fsanitize=${GAMEDAY_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(gameday_options INTERFACE -fsanitize=${GAMEDAY_SANITIZE})
+endif()
+
+# The headers that nearly every file reads, compiled once for all libraries and once for all tests:
+# parsing nlohmann's alone takes longer than most of our files.
+set(GAMEDAY_PCH <nlohmann/json.hpp> <fmt/format.h> <fmt/ranges.h> <tl/expected.hpp> <algorithm>
+    <string> <vector> <map> <memory> <functional> <optional> <chrono> <filesystem>)
+function(gameday_pch name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;OPTIONS;DEPS" ${ARGN})
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/${name}.cc CONTENT "")
+  add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/${name}.cc)
+  target_link_libraries(${name} PRIVATE gameday_options Threads::Threads fmt::fmt
+                        nlohmann_json::nlohmann_json ${ARG_DEPS})
+  target_compile_options(${name} PRIVATE ${ARG_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+set(GAMEDAY_HOT_OPTIONS $<$<CONFIG:Release>:-O2>)
+gameday_pch(gameday_pch HEADERS ${GAMEDAY_PCH})
+gameday_pch(gameday_hot_pch HEADERS ${GAMEDAY_PCH} OPTIONS ${GAMEDAY_HOT_OPTIONS})
+if(GAMEDAY_TESTS)
+  find_package(GTest REQUIRED)
+  gameday_pch(gameday_test_pch HEADERS ${GAMEDAY_PCH} <gtest/gtest.h> DEPS GTest::gtest)
+endif()
+
+# gameday_library(core SOURCES a.cc DEPS fmt::fmt): a static library gameday_core. HOT: it computes.
+function(gameday_library name)
+  cmake_parse_arguments(ARG "HOT" "" "SOURCES;DEPS" ${ARGN})
+  add_library(gameday_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(gameday_${name} PUBLIC gameday_options Threads::Threads fmt::fmt
+                        nlohmann_json::nlohmann_json)
+  foreach(dep ${ARG_DEPS})
+    if(TARGET gameday_${dep} OR NOT dep MATCHES "::")
+      target_link_libraries(gameday_${name} PUBLIC gameday_${dep})
+    else()
+      target_link_libraries(gameday_${name} PUBLIC ${dep})
+    endif()
+  endforeach()
+  if(ARG_HOT)
+    target_compile_options(gameday_${name} PRIVATE ${GAMEDAY_HOT_OPTIONS})
+    target_precompile_headers(gameday_${name} REUSE_FROM gameday_hot_pch)
+  else()
+    target_precompile_headers(gameday_${name} REUSE_FROM gameday_pch)
+  endif()
+endfunction()
+
+# gameday_test(core_test SOURCES a_test.cc DEPS core): a GoogleTest binary, one CTest case.
+# OWN_MAIN: the sources hold main().
+function(gameday_test name)
+  cmake_parse_arguments(ARG "OWN_MAIN" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT GAMEDAY_TESTS)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  foreach(dep ${ARG_DEPS})
+    if(TARGET gameday_${dep} OR NOT dep MATCHES "::")
+      target_link_libraries(${name} PRIVATE gameday_${dep})
+    else()
+      target_link_libraries(${name} PRIVATE ${dep})
+    endif()
+  endforeach()
+  if(ARG_OWN_MAIN)
+    target_link_libraries(${name} PRIVATE GTest::gtest)
+  else()
+    target_link_libraries(${name} PRIVATE GTest::gtest GTest::gtest_main)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM gameday_test_pch)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()

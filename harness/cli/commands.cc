@@ -1,0 +1,144 @@
+#include "harness/cli/commands.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "harness/core/verdict.h"
+#include "harness/lab/universe.h"
+#include "harness/run/store.h"
+#include "reports/console.h"
+
+namespace gameday::cli {
+namespace fs = std::filesystem;
+namespace {
+
+int complain(int code, const std::string& message) {
+  fmt::print(stderr, "gameday: {}\n", message);
+  return code;
+}
+
+ConsoleStyle console_style() {
+  ConsoleStyle style;
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  style.color = terminal && std::getenv("NO_COLOR") == nullptr;
+  winsize size{};
+  if (terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+    style.width = std::min<int>(size.ws_col, 120);
+  return style;
+}
+
+int present(const RunRecord& record, bool json) {
+  if (json) {
+    Json answer = record.results;
+    answer["folder"] = record.folder.string();
+    fmt::print("{}\n", run::dump(answer, 2));
+  } else {
+    fmt::print("{}", render_console(record, console_style()));
+  }
+  std::fflush(stdout);
+  const auto verdict = parse_verdict(record.results.value("verdict", std::string()));
+  return verdict ? exit_code_of(*verdict) : exit_code::tool_failed;
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options, bool json) {
+  // Composed before the universe: a wrong option must not cost one. No thread may exist yet.
+  auto composition = compose(options);
+  if (!composition) return complain(exit_code::bad_arguments, composition.error().message);
+  std::error_code error;
+  fs::create_directories(options.store, error);
+  if (error || ::access(options.store.c_str(), W_OK) != 0)
+    return complain(exit_code::bad_arguments,
+                    fmt::format("--store: cannot write to {}", options.store.string()));
+  return lab::run_in_universe([&] {
+    const run::StopSignals signals;
+    auto record = run::execute(composition->plan, signals);
+    if (!record) return complain(exit_code::tool_failed, record.error().message);
+    return present(*record, json);
+  });
+}
+
+int check_command(const CheckOptions& options) {
+  const auto known = list("checkers");
+  for (const auto& name : options.checkers) {
+    const auto found = std::any_of(known->rows.begin(), known->rows.end(),
+                                   [&](auto& row) { return row[0] == name; });
+    if (!found)
+      return complain(exit_code::bad_arguments,
+                      fmt::format("--checker: there is no checker \"{}\"; `gameday list checkers` "
+                                  "shows them", name));
+  }
+  std::error_code ignored;
+  if (fs::is_regular_file(options.run, ignored)) {
+    // A bare history: judged and shown, nothing is written.
+    RunRecord record;
+    auto history = read_history(fs::path(options.run), &record.truncated);
+    if (!history) return complain(exit_code::bad_arguments, history.error().message);
+    record.history = std::move(*history);
+    record.folder = fs::absolute(options.run).parent_path();
+    record.results = check_record(record, options.checkers);
+    return present(record, options.json);
+  }
+  const auto folder = run::find_run(options.store, options.run);
+  if (!folder) return complain(exit_code::bad_arguments, folder.error().message);
+  if (!options.checkers.empty()) {
+    // A part of the checkers must not replace the verdict that all of them gave.
+    auto record = run::load_run(*folder);
+    if (!record) return complain(exit_code::tool_failed, record.error().message);
+    record->results = check_record(*record, options.checkers);
+    return present(*record, options.json);
+  }
+  run::RunPlan plan;
+  plan.check = [&](const RunRecord& r) { return check_record(r, options.checkers); };
+  plan.report = write_reports;
+  const auto record = run::judge(*folder, plan);
+  if (!record) return complain(exit_code::tool_failed, record.error().message);
+  return present(*record, options.json);
+}
+
+int report_command(const std::string& run_name, const fs::path& store) {
+  const auto folder = run::find_run(store, run_name);
+  if (!folder) return complain(exit_code::bad_arguments, folder.error().message);
+  const auto record = run::load_run(*folder);
+  if (!record) return complain(exit_code::tool_failed, record.error().message);
+  if (auto written = write_reports(*record); !written)
+    return complain(exit_code::tool_failed, written.error().message);
+  fmt::print("{}\n", (*folder / "report.html").string());
+  return 0;
+}
+
+int list_command(const std::string& what, bool json) {
+  const auto listing = list(what);
+  if (!listing)
+    return complain(exit_code::bad_arguments,
+                    fmt::format("there is nothing to list called \"{}\"; known: {}", what,
+                                fmt::join(listable(), ", ")));
+  if (json) {
+    Json rows = Json::array();
+    for (const auto& row : listing->rows) {
+      Json object = Json::object();
+      for (std::size_t i = 0; i < row.size(); ++i) object[listing->columns[i]] = row[i];
+      rows.push_back(std::move(object));
+    }
+    fmt::print("{}\n", run::dump(rows, 2));
+    return 0;
+  }
+  std::vector<std::size_t> widths;
+  for (const auto& column : listing->columns) widths.push_back(column.size());
+  for (const auto& row : listing->rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const auto& row : listing->rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    fmt::print("{}\n", line);
+  }
+  return 0;
+}
+
+}  // namespace gameday::cli

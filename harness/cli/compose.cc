@@ -1,0 +1,328 @@
+#include "harness/cli/compose.h"
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <random>
+
+#include "checkers/catalog.h"
+#include "harness/cli/version.h"
+#include "harness/run/store.h"
+#include "nemesis/catalog.h"
+#include "reports/html.h"
+#include "reports/junit.h"
+#include "reports/view.h"
+#include "sut/search/bugs.h"
+#include "sut/search/system.h"
+#include "workloads/catalog.h"
+
+namespace gameday::cli {
+namespace fs = std::filesystem;
+namespace {
+
+// Servers of our own stand beside this program.
+fs::path beside(const std::string& name) {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+}
+
+struct SystemEntry {
+  std::string_view name;
+  std::string_view summary;
+  Result<std::unique_ptr<System>> (*make)(const RunOptions&);
+};
+
+const SystemEntry kSystems[] = {
+    {"search", "the search cluster of this project: HTTP, Raft, Xapian (sut/search/)",
+     [](const RunOptions& o) { return search::make_system(beside("searchd"), o.bugs); }},
+};
+
+template <typename Range>
+std::string names_of(const Range& range) {
+  std::vector<std::string> names;
+  for (const auto& entry : range) names.emplace_back(entry.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+run::FaultKind fault_kind(const nemesis::Entry& entry) {
+  run::FaultKind kind;
+  kind.name = entry.name;
+  kind.plan = entry.plan;
+  kind.describe = entry.describe;
+  kind.make = [&entry](const run::NemesisPorts& ports) {
+    return entry.make({ports.lab, ports.primaries, ports.wall_clock});
+  };
+  kind.needs_fake_clocks = entry.needs_fake_clocks;
+  return kind;
+}
+
+Result<std::vector<run::FaultKind>> fault_kinds(const std::vector<std::string>& names) {
+  std::vector<run::FaultKind> kinds;
+  for (const auto& name : names) {
+    const nemesis::Entry* entry = nemesis::find(name);
+    if (entry == nullptr)
+      return fail("--faults: there is no fault \"{}\"; known: {}", name,
+                  names_of(nemesis::catalog()));
+    const bool twice =
+        std::any_of(kinds.begin(), kinds.end(), [&](auto& k) { return k.name == name; });
+    if (!twice) kinds.push_back(fault_kind(*entry));
+  }
+  return kinds;
+}
+
+// A schedule file holds what test.json has under "schedule": an array, or an object with that key.
+Result<std::vector<PlannedFault>> read_schedule(const fs::path& file) {
+  const auto text = run::read_file(file);
+  if (!text) return fail("--schedule: {}", text.error().message);
+  Json json = parse_json(*text);
+  if (json.is_object() && json.contains("schedule")) json = Json(json["schedule"]);
+  if (!json.is_array())
+    return fail("--schedule: {} must be a JSON array of faults, or a test.json", file.string());
+  std::vector<PlannedFault> schedule;
+  for (const auto& entry : json) {
+    auto planned = parse_planned_fault(entry);
+    if (!planned)
+      return fail("--schedule: {}, entry {}: {}", file.string(), schedule.size() + 1,
+                  planned.error().message);
+    schedule.push_back(std::move(*planned));
+  }
+  return schedule;
+}
+
+// A schedule by hand may ask for what no nemesis understands: said before anything is started.
+Status check_schedule(const std::vector<PlannedFault>& schedule,
+                      const std::vector<run::FaultKind>& kinds, double time_limit) {
+  for (std::size_t i = 0; i < schedule.size(); ++i) {
+    const PlannedFault& planned = schedule[i];
+    if (planned.at >= time_limit)
+      return fail("--schedule: entry {} begins at {:g} s, after the clients end (--time-limit {:g})",
+                  i + 1, planned.at, time_limit);
+    const auto kind = std::find_if(kinds.begin(), kinds.end(),
+                                   [&](auto& k) { return k.name == planned.fault; });
+    try {
+      (void)kind->describe(planned.parameters);
+    } catch (const std::exception&) {
+      return fail("--schedule: entry {}: {} does not understand the parameters {}", i + 1,
+                  planned.fault, planned.parameters.dump());
+    }
+  }
+  return {};
+}
+
+std::string utc_now() {
+  const std::time_t t = std::time(nullptr);
+  std::tm tm{};
+  gmtime_r(&t, &tm);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  return text;
+}
+
+std::string shell_quoted(const std::string& text) {
+  const bool plain = !text.empty() && text.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                         "_-./,=:+@%") == std::string::npos;
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string command_of(const RunOptions& o) {
+  const RunOptions defaults;
+  std::string command = "gameday run " + o.system;
+  const auto add = [&](std::string_view flag, const std::string& value) {
+    command += fmt::format(" {} {}", flag, shell_quoted(value));
+  };
+  if (o.workload != defaults.workload) add("--workload", o.workload);
+  if (!o.schedule.empty()) {
+    add("--schedule", o.schedule.string());
+  } else if (!o.faults.empty()) {
+    add("--faults", fmt::format("{}", fmt::join(o.faults, ",")));
+  }
+  if (o.nodes != defaults.nodes) add("--nodes", std::to_string(o.nodes));
+  if (o.clients != defaults.clients) add("--clients", std::to_string(o.clients));
+  if (o.rate != defaults.rate) add("--rate", fmt::format("{}", o.rate));
+  add("--time-limit", fmt::format("{}", o.time_limit));
+  add("--seed", std::to_string(o.seed.value_or(0)));
+  for (const auto& bug : o.bugs) add("--bug", bug);
+  return command;
+}
+
+Json test_json(const RunOptions& o, const run::RunPlan& plan, const std::vector<std::string>& nodes) {
+  Json schedule = Json::array();
+  for (const auto& planned : plan.schedule) schedule.push_back(to_json(planned));
+  return {{"name", plan.name},
+          {"system", o.system},
+          {"workload", o.workload},
+          {"seed", *o.seed},
+          {"nodes", nodes},
+          {"faults", o.faults},
+          {"bugs", o.bugs},
+          {"clients", o.clients},
+          {"rate", o.rate},
+          {"time-limit", o.time_limit},
+          {"command", command_of(o)},
+          {"started", utc_now()},
+          {"version", kVersion},
+          {"schedule", std::move(schedule)}};
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return device() % 1'000'000;  // short enough to be read aloud
+}
+
+Status check_limits(const RunOptions& o) {
+  const auto within = [](double value, double low, double high, const char* flag) -> Status {
+    if (value >= low && value <= high) return {};
+    return fail("{} must be from {:g} to {:g}, not {:g}", flag, low, high, value);
+  };
+  for (const Status& s : {within(o.nodes, 1, 64, "--nodes"), within(o.clients, 1, 400, "--clients"),
+                          within(o.rate, 0, 1e6, "--rate"),
+                          within(o.time_limit, 1, 86'400, "--time-limit")})
+    if (!s) return s;
+  return {};
+}
+
+}  // namespace
+
+Result<Composition> compose(const RunOptions& given) {
+  RunOptions o = given;
+  if (!o.seed) o.seed = random_seed();
+  if (auto limits = check_limits(o); !limits) return tl::make_unexpected(limits.error());
+
+  Composition c;
+  const auto system = std::find_if(std::begin(kSystems), std::end(kSystems),
+                                   [&](auto& s) { return s.name == o.system; });
+  if (system == std::end(kSystems))
+    return fail("there is no system \"{}\"; known: {}", o.system, names_of(kSystems));
+  c.plan.workload = workloads::find(o.workload);
+  if (c.plan.workload == nullptr)
+    return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
+                o.workload);
+  if (!o.schedule.empty()) {
+    auto schedule = read_schedule(o.schedule);
+    if (!schedule) return tl::make_unexpected(schedule.error());
+    c.plan.schedule = std::move(*schedule);
+    o.faults.clear();
+    for (const auto& planned : c.plan.schedule) o.faults.push_back(planned.fault);
+  }
+  auto kinds = fault_kinds(o.faults);
+  if (!kinds) return tl::make_unexpected(kinds.error());
+  o.faults.clear();
+  for (const auto& kind : *kinds) o.faults.push_back(kind.name);
+  auto made = system->make(o);
+  if (!made) return tl::make_unexpected(made.error());
+  c.system = std::move(*made);
+
+  std::vector<std::string> nodes;
+  for (int i = 1; i <= o.nodes; ++i) nodes.push_back(fmt::format("n{}", i));
+  run::RunPlan& plan = c.plan;
+  plan.store = o.store;
+  plan.name = o.system;
+  plan.nodes = o.nodes;
+  plan.clients = o.clients;
+  plan.seconds = o.time_limit;
+  plan.workload_options = {*o.seed, o.clients, o.rate, nodes};
+  plan.system = c.system.get();
+  plan.quiet = o.quiet;
+  if (o.schedule.empty()) plan.schedule = run::draw_schedule(*kinds, nodes, *o.seed, o.time_limit);
+  if (plan.schedule.empty() && !kinds->empty())
+    return fail("--time-limit {:g} leaves no time for faults; give at least {} s", o.time_limit,
+                3 + kinds->size() / 2);
+  if (auto possible = check_schedule(plan.schedule, *kinds, o.time_limit); !possible)
+    return tl::make_unexpected(possible.error());
+  plan.faults = std::move(*kinds);
+  plan.test = test_json(o, plan, nodes);
+  plan.check = [](const RunRecord& record) { return check_record(record, {}); };
+  plan.report = write_reports;
+  return c;
+}
+
+namespace {
+
+bool interrupted(const History& history) {
+  const History::Name name = history.find_name("heal-all");
+  for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
+    if (!history.is_client(i) && history.f(i) == name && history.value(i).is_object() &&
+        history.value(i).value("interrupted", Json()) == true)
+      return true;
+  return false;
+}
+
+}  // namespace
+
+Json check_record(const RunRecord& record, const std::vector<std::string>& checkers) {
+  const CheckInput input{record.history, record.test, record.faults, record.nodes, {}};
+  const auto results = check_all(input, checkers);
+  // Counts and proofs alone are no reason to call anything VALID.
+  const bool promise = !checkers.empty() || std::any_of(results.begin(), results.end(), [](auto& r) {
+    return r.checker != "stats" && r.checker != "faults-proven" && r.checker != "recovery";
+  });
+  const Verdict verdict = promise ? merged(results) : merge(merged(results), Verdict::unknown);
+  Json all = Json::array();
+  for (const auto& result : results) all.push_back(to_json(result));
+  std::int64_t counts[4] = {};
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < record.history.size(); ++i) {
+    end = std::max(end, record.history.time(i));
+    if (record.history.is_client(i)) ++counts[static_cast<int>(record.history.type(i))];
+  }
+  RunRecord judged;
+  judged.test = record.test;
+  judged.faults = record.faults;
+  judged.nodes = record.nodes;
+  judged.results = {{"verdict", to_string(verdict)},
+                    {"summary", ""},
+                    {"checkers", std::move(all)},
+                    {"ops",
+                     {{"invoked", counts[0]}, {"ok", counts[1]}, {"fail", counts[2]}, {"info", counts[3]}}},
+                    {"duration", static_cast<double>(end) / 1e9}};
+  judged.results["summary"] = verdict_sentence(judged);
+  if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded";
+  if (interrupted(record.history)) {
+    judged.results["interrupted"] = true;
+    judged.results["summary"] =
+        judged.results["summary"].get<std::string>() + " The run was interrupted before its time limit.";
+  }
+  return judged.results;
+}
+
+Status write_reports(const RunRecord& record) {
+  if (auto html = run::write_file(record.folder / "report.html", render_html(record)); !html)
+    return html;
+  return run::write_file(record.folder / "junit.xml", render_junit(record));
+}
+
+const std::vector<std::string>& listable() {
+  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "bugs"};
+  return kWhat;
+}
+
+std::optional<Listing> list(const std::string& what) {
+  Listing l{{"name", "what it is"}, {}};
+  if (what == "systems") {
+    for (const auto& s : kSystems) l.rows.push_back({std::string(s.name), std::string(s.summary)});
+  } else if (what == "workloads") {
+    l.columns = {"name", "what it does", "checkers"};
+    for (const Workload* w : workloads::catalog())
+      l.rows.push_back({std::string(w->name), std::string(w->summary), std::string(w->checkers)});
+  } else if (what == "faults") {
+    for (const auto& f : nemesis::catalog())
+      l.rows.push_back({std::string(f.name), std::string(f.summary)});
+  } else if (what == "checkers") {
+    for (const Checker* c : checkers())
+      l.rows.push_back({std::string(c->name()), std::string(c->summary())});
+  } else if (what == "bugs") {
+    l.columns = {"number", "name", "story", "seen in", "faults", "checker"};
+    for (const auto& b : search::bugs())
+      l.rows.push_back({std::to_string(b.number), std::string(b.name), std::string(b.story),
+                        std::string(b.citation), std::string(b.faults), std::string(b.checker)});
+  } else {
+    return std::nullopt;
+  }
+  return l;
+}
+
+}  // namespace gameday::cli

@@ -1,0 +1,55 @@
+// The composition of the program: compose.cc is the only file that knows every catalogue. It turns
+// what the command line asks for into a plan that harness/run can execute.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/core/error.h"
+#include "harness/core/run_record.h"
+#include "harness/run/runner.h"
+
+namespace gameday::cli {
+
+struct RunOptions {
+  std::string system = "search";
+  std::string workload = "all";
+  std::vector<std::string> faults;
+  int nodes = 3;
+  int clients = 12;
+  double rate = 400;      // ops a second of all clients; 0: as fast as they can
+  double time_limit = 30;  // s
+  std::optional<std::uint64_t> seed;  // none: a random one, shown
+  std::filesystem::path schedule;     // a file to replay instead of drawing faults; empty: none
+  std::vector<std::string> bugs;
+  std::filesystem::path store = "store";
+  bool quiet = false;
+};
+
+// A plan and what it points into.
+struct Composition {
+  run::RunPlan plan;
+  std::unique_ptr<System> system;
+};
+
+// Errors name the option that is wrong and what it may be.
+Result<Composition> compose(const RunOptions& options);
+
+// Checks a record with these checkers (empty: all that fit): the content of results.json.
+Json check_record(const RunRecord& record, const std::vector<std::string>& checkers);
+
+// Writes report.html and junit.xml into the run's folder.
+Status write_reports(const RunRecord& record);
+
+// Tables for `gameday list`: what is one of systems, workloads, faults, checkers, bugs.
+struct Listing {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+std::optional<Listing> list(const std::string& what);
+const std::vector<std::string>& listable();
+
+}  // namespace gameday::cli

@@ -1,0 +1,387 @@
+// The product from outside: the real program, real clusters, real faults. Every run has a store of
+// its own below one scratch folder, whose name also marks its processes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "harness/core/json.h"
+#include "harness/core/rng.h"
+
+namespace gameday {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr uid_t kOrdinaryUser = 1000;
+
+fs::path program() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored).parent_path() / "gameday";
+}
+
+struct Outcome {
+  int code = -1;  // exit code; -signal when killed
+  std::string out, err;
+};
+
+// A gameday process whose output goes to files.
+class Process {
+ public:
+  Process(const fs::path& scratch, std::vector<std::string> argv) : base_(scratch / name()) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      redirect(base_.string() + ".out", STDOUT_FILENO);
+      redirect(base_.string() + ".err", STDERR_FILENO);
+      std::vector<char*> args;
+      for (auto& arg : argv) args.push_back(arg.data());
+      args.push_back(nullptr);
+      ::execvp(args[0], args.data());
+      ::_exit(127);
+    }
+  }
+  ~Process() {
+    if (!waited_) {
+      ::kill(pid_, SIGKILL);
+      (void)wait();
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { ::kill(pid_, number); }
+  Outcome wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    waited_ = true;
+    Outcome o;
+    o.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    o.out = read(base_.string() + ".out");
+    o.err = read(base_.string() + ".err");
+    return o;
+  }
+
+ private:
+  static std::string name() {
+    static int next = 0;
+    return "process-" + std::to_string(next++);
+  }
+  static void redirect(const std::string& path, int fd) {
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ::dup2(file, fd);
+  }
+  static std::string read(const std::string& path) {
+    std::ifstream in(path);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  fs::path base_;
+  pid_t pid_ = -1;
+  bool waited_ = false;
+};
+
+class EndToEnd : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "gameday-e2e-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    scratch = pattern;
+    store = scratch / "store";
+    fs::create_directory(store);
+  }
+  void TearDown() override {
+    EXPECT_TRUE(gone_within(2s)) << "something outlived its run";
+    std::error_code ignored;
+    if (!HasFailure()) fs::remove_all(scratch, ignored);
+    else std::cerr << "kept for inspection: " << scratch << "\n";
+  }
+
+  std::vector<std::string> run_argv(std::vector<std::string> options) const {
+    std::vector<std::string> argv{program().string(), "run", "search", "--store", store.string()};
+    argv.insert(argv.end(), options.begin(), options.end());
+    return argv;
+  }
+  Outcome gameday(std::vector<std::string> options) const {
+    options.insert(options.begin(), program().string());
+    return Process(scratch, options).wait();
+  }
+  Outcome run(std::vector<std::string> options) const {
+    return Process(scratch, run_argv(std::move(options))).wait();
+  }
+  fs::path latest() const { return fs::canonical(store / "latest"); }
+  static Json read_json(const fs::path& file) {
+    std::ifstream in(file);
+    return Json::parse(in, nullptr, false);
+  }
+  Json results() const { return read_json(latest() / "results.json"); }
+
+  static std::string verdict_of(const Json& results, const std::string& checker) {
+    for (const auto& c : results.at("checkers"))
+      if (c.at("checker") == checker) return c.at("verdict");
+    return "absent";
+  }
+
+  // Processes whose command line or environment names this test's scratch folder.
+  std::vector<std::string> marked() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      const std::string pid = entry.path().filename();
+      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+      if (std::stoi(pid) == ::getpid()) continue;
+      std::ifstream in(entry.path() / "cmdline");
+      std::stringstream text;
+      text << in.rdbuf();
+      if (text.str().find(scratch.string()) != std::string::npos) found.push_back(text.str());
+    }
+    return found;
+  }
+  bool gone_within(std::chrono::milliseconds limit) const {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!marked().empty()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(20ms);
+    }
+    return true;
+  }
+  bool wait_for(const fs::path& file, std::chrono::milliseconds limit = 20s) const {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    std::error_code ignored;
+    while (!fs::exists(file, ignored)) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(10ms);
+    }
+    return true;
+  }
+  void expect_whole_run(const fs::path& folder) const {
+    for (const auto& file : {"test.json", "history.jsonl", "faults.jsonl", "results.json",
+                             "report.html", "junit.xml", "gameday.log", "nodes/n1/log"})
+      EXPECT_TRUE(fs::exists(folder / file)) << file;
+  }
+
+  fs::path scratch, store;
+};
+
+TEST_F(EndToEnd, AHealthyClusterUnderAllFaultsIsValid) {
+  const Outcome o = run({"--faults", "partition,kill,pause,clock", "--time-limit", "12", "--seed", "1"});
+  EXPECT_EQ(o.code, 0) << o.out << o.err;
+  EXPECT_NE(o.out.find("VALID"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find((latest() / "report.html").string()), std::string::npos) << o.out;
+  expect_whole_run(latest());
+  const Json r = results();
+  EXPECT_EQ(r.at("verdict"), "VALID");
+  for (const auto& checker : {"linearizable", "job-sequence", "log-linearizable", "apply-order",
+                              "exactly-once", "set-full", "election-safety", "availability", "stats"})
+    EXPECT_EQ(verdict_of(r, checker), "VALID") << checker;
+}
+
+// Bugs whose run must be INVALID, with the checker that must say so.
+struct Canary {
+  std::string bug, faults;
+  std::vector<std::string> checkers;  // at least one of them
+};
+class Canaries : public EndToEnd, public testing::WithParamInterface<Canary> {};
+
+TEST_P(Canaries, IsCaught) {
+  const Canary& canary = GetParam();
+  std::string seen;
+  for (int seed = 1; seed <= 5; ++seed) {
+    std::vector<std::string> options{"--time-limit", "12", "--seed", std::to_string(seed),
+                                     "--bug", canary.bug};
+    if (!canary.faults.empty()) options.insert(options.end(), {"--faults", canary.faults});
+    const Outcome o = run(options);
+    ASSERT_TRUE(o.code == 0 || o.code == 1 || o.code == 2) << o.code << o.err;
+    if (o.code != 1) continue;
+    const Json r = results();
+    EXPECT_EQ(r.at("verdict"), "INVALID");
+    for (const auto& checker : canary.checkers) {
+      if (verdict_of(r, checker) != "INVALID") continue;
+      EXPECT_NE(o.out.find("INVALID"), std::string::npos);
+      return;
+    }
+    for (const auto& c : r.at("checkers"))
+      if (c.at("verdict") == "INVALID") seen += " " + c.at("checker").get<std::string>();
+  }
+  FAIL() << canary.bug << " was not caught by the checkers expected; others:" << seen;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Bugs, Canaries,
+    testing::Values(Canary{"ack-before-quorum", "partition,kill", {"set-full", "job-sequence"}},
+                    Canary{"reply-at-commit-read-before-apply", "", {"linearizable"}},
+                    Canary{"job-id-reused", "partition,kill", {"job-sequence", "log-linearizable"}}),
+    [](const auto& canary) {
+      std::string name = canary.param.bug;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+TEST_F(EndToEnd, CtrlCHealsFinishesAndReports) {
+  Process p(scratch, run_argv({"--faults", "partition,pause", "--time-limit", "60", "--seed", "3"}));
+  ASSERT_TRUE(wait_for(store / "latest/startup.json"));
+  std::this_thread::sleep_for(3s);
+  p.signal(SIGINT);
+  const Outcome o = p.wait();
+  EXPECT_TRUE(o.code == 0 || o.code == 2) << o.code << o.out << o.err;
+  expect_whole_run(latest());
+  std::ifstream in(latest() / "faults.jsonl");
+  int in_force = 0, healed = 0;
+  for (std::string line; std::getline(in, line);) {
+    in_force += line.find("\"in-force\"") != std::string::npos;
+    healed += line.find("\"event\":\"healed\"") != std::string::npos;
+  }
+  EXPECT_EQ(in_force, healed);
+  EXPECT_NE(verdict_of(results(), "set-full"), "absent") << "the final reads were made";
+}
+
+TEST_F(EndToEnd, ARunThatDidNothingIsUnknown) {
+  Process p(scratch, run_argv({"--faults", "kill", "--time-limit", "60"}));
+  ASSERT_TRUE(wait_for(store / "latest/test.json"));
+  p.signal(SIGINT);
+  const Outcome o = p.wait();
+  EXPECT_EQ(o.code, 2) << o.out << o.err;
+  EXPECT_NE(o.out.find("interrupted"), std::string::npos) << o.out;
+}
+
+TEST_F(EndToEnd, ADiskThatIsFullWhileAFaultIsInForceIsAnErrorThatSaysSo) {
+  const fs::path file = scratch / "schedule.json";
+  std::ofstream(file) << R"([{"at":0.2,"until":60,"fault":"partition","parameters":{"shape":"one"}},
+                             {"at":0.3,"until":60,"fault":"kill","parameters":{"style":"bounce"}}])";
+  std::string command = "trap '' XFSZ; ulimit -f 200; exec";
+  for (const auto& arg : run_argv({"--schedule", file.string(), "--time-limit", "30", "--quiet"}))
+    command += " '" + arg + "'";
+  const Outcome o = Process(scratch, {"bash", "-c", command}).wait();
+  EXPECT_EQ(o.code, 255);
+  EXPECT_NE(o.err.find("cannot write"), std::string::npos) << o.err;
+}
+
+TEST_F(EndToEnd, APartOfTheCheckersDoesNotReplaceTheVerdict) {
+  ASSERT_EQ(run({"--time-limit", "2", "--quiet"}).code, 0);
+  const Json before = results();
+  const std::string folder = latest();
+  const Outcome o = gameday({"check", folder, "--checker", "stats", "--json"});
+  EXPECT_EQ(o.code, 0);
+  EXPECT_EQ(Json::parse(o.out, nullptr, false).at("checkers").size(), 1u);
+  EXPECT_EQ(results(), before);
+}
+
+TEST_F(EndToEnd, AKilledControllerLeavesARunAndNothingElse) {
+  Rng rng(static_cast<std::uint64_t>(::getpid()));
+  for (int i = 0; i < 4; ++i) {
+    Process p(scratch, run_argv({"--faults", "partition,kill,pause,clock", "--time-limit", "60"}));
+    ASSERT_TRUE(wait_for(store / "latest/test.json"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(rng.between(0, i == 0 ? 300 : 6'000)));
+    p.signal(SIGKILL);
+    EXPECT_EQ(p.wait().code, -SIGKILL);
+    EXPECT_TRUE(gone_within(2s)) << marked().size() << " processes are left";
+    if (!fs::exists(store / "latest/history.jsonl")) continue;  // killed before the first op
+    const std::string run_name = latest();
+    const Outcome checked = gameday({"check", run_name});
+    EXPECT_TRUE(checked.code == 0 || checked.code == 2) << checked.code << checked.out << checked.err;
+    EXPECT_EQ(gameday({"report", run_name}).code, 0);
+    EXPECT_TRUE(fs::exists(fs::path(run_name) / "report.html"));
+    fs::remove_all(store);
+    fs::create_directory(store);
+  }
+}
+
+TEST_F(EndToEnd, RunsSideBySideDoNotSeeEachOther) {
+  Process a(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "1"}));
+  Process b(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "2"}));
+  const Outcome one = a.wait(), two = b.wait();
+  EXPECT_EQ(one.code, 0) << one.out << one.err;
+  EXPECT_EQ(two.code, 0) << two.out << two.err;
+  EXPECT_EQ(std::distance(fs::directory_iterator(store / "search"), {}), 3) << "two runs and latest";
+}
+
+TEST_F(EndToEnd, AnOrdinaryUserCanDoItToo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "this whole test runs as an ordinary user already";
+  // Somewhere the user can read and write, wherever the checkout is.
+  const fs::path bin = scratch / "bin";
+  fs::create_directory(bin);
+  for (const auto& name : {"gameday", "searchd"})
+    fs::copy_file(program().parent_path() / name, bin / name);
+  fs::permissions(scratch, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec |
+                               fs::perms::others_read);
+  ASSERT_EQ(::chown(store.c_str(), kOrdinaryUser, kOrdinaryUser), 0);
+  const std::string id = std::to_string(kOrdinaryUser);
+  std::vector<std::string> argv{"setpriv", "--reuid", id, "--regid", id, "--clear-groups",
+                                (bin / "gameday").string(), "run", "search", "--store",
+                                store.string(), "--faults", "partition,kill,pause,clock",
+                                "--time-limit", "12", "--seed", "4"};
+  const Outcome o = Process(scratch, argv).wait();
+  EXPECT_EQ(o.code, 0) << o.out << o.err;
+  expect_whole_run(latest());
+  struct stat info {};
+  ASSERT_EQ(::stat((latest() / "results.json").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kOrdinaryUser);
+}
+
+TEST_F(EndToEnd, BadArgumentsSayWhatIsWrong) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{}, "subcommand"},
+      {{"run"}, "SYSTEM"},
+      {{"run", "nosuch"}, "search"},
+      {{"run", "search", "--faults", "plague"}, "partition"},
+      {{"run", "search", "--bug", "plague"}, "ack-before-quorum"},
+      {{"run", "search", "--workload", "plague"}, "workload"},
+      {{"run", "search", "--nodes", "0"}, "--nodes"},
+      {{"run", "search", "--time-limit", "soon"}, "time-limit"},
+      {{"run", "search", "--schedule", "/nowhere"}, "/nowhere"},
+      {{"run", "search", "--schedule", "/tmp"}, "/tmp"},
+      {{"run", "search", "--seed", "-1"}, "seed"},
+      {{"run", "search", "--store", "/proc/nowhere"}, "/proc/nowhere"},
+      {{"run", "search", "--faults", "kill", "--time-limit", "1"}, "at least"},
+      {{"run", "search", "--frobnicate"}, "frobnicate"},
+      {{"check", "/nowhere"}, "/nowhere"},
+      {{"check", "--checker", "plague"}, "plague"},
+      {{"report", "/nowhere"}, "/nowhere"},
+      {{"list", "plagues"}, "workloads"},
+  };
+  for (const auto& [arguments, text] : cases) {
+    const Outcome o = gameday(arguments);
+    EXPECT_EQ(o.code, 254) << text;
+    EXPECT_NE((o.out + o.err).find(text), std::string::npos) << o.out << o.err;
+  }
+}
+
+TEST_F(EndToEnd, ListsWhatThereIs) {
+  for (const auto& [what, expected] : {std::pair{"systems", "search"}, {"workloads", "register"},
+                                       {"faults", "partition"}, {"checkers", "linearizable"},
+                                       {"bugs", "job-id-reused"}}) {
+    const Outcome text = gameday({"list", what});
+    EXPECT_EQ(text.code, 0);
+    EXPECT_NE(text.out.find(expected), std::string::npos) << text.out;
+    const Json json = Json::parse(gameday({"list", what, "--json"}).out, nullptr, false);
+    EXPECT_TRUE(json.is_array() && !json.empty()) << what;
+  }
+  EXPECT_EQ(gameday({"--help"}).code, 0);
+  EXPECT_EQ(gameday({"run", "--help"}).code, 0);
+  EXPECT_EQ(gameday({"--version"}).code, 0);
+}
+
+TEST_F(EndToEnd, AScheduleIsReplayedAndPrintedAsJson) {
+  const fs::path file = scratch / "schedule.json";
+  std::ofstream(file) << R"([{"at":1,"until":2,"fault":"pause","parameters":{"order":["n2"]}}])";
+  const Outcome o = run({"--schedule", file.string(), "--time-limit", "4", "--json", "--quiet"});
+  EXPECT_EQ(o.code, 0) << o.err;
+  const Json json = Json::parse(o.out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << o.out;
+  EXPECT_EQ(json.at("verdict"), "VALID");
+  EXPECT_EQ(json.at("folder"), latest().string());
+  const Json test = read_json(latest() / "test.json");
+  ASSERT_EQ(test.at("schedule").size(), 1u);
+  EXPECT_EQ(test.at("schedule")[0].at("fault"), "pause");
+}
+
+}  // namespace
+}  // namespace gameday

@@ -1,0 +1,118 @@
+#include "harness/core/history.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "harness/core/checker.h"
+
+namespace gameday {
+namespace {
+
+Result<History> read(const std::string& text, bool* truncated = nullptr) {
+  std::istringstream in(text);
+  return read_history(in, truncated);
+}
+
+TEST(History, PairsInvocationsWithCompletions) {
+  const auto h = read(
+      "{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":[1,2],\"time\":5,\"node\":\"n1\"}\n"
+      "{\"process\":1,\"type\":\"invoke\",\"f\":\"read\",\"value\":[1,null]}\n"
+      "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"inject\",\"value\":{}}\n"
+      "{\"process\":0,\"type\":\"info\",\"f\":\"write\",\"value\":[1,2],\"error\":\"timeout\"}\n");
+  ASSERT_TRUE(h) << h.error().message;
+  EXPECT_EQ(h->size(), 4u);
+  EXPECT_EQ(h->pair(0), 3);
+  EXPECT_EQ(h->pair(3), 0);
+  EXPECT_EQ(h->pair(1), -1);
+  EXPECT_FALSE(h->is_client(2));
+  EXPECT_EQ(h->error(3), "timeout");
+  EXPECT_EQ(h->name(h->node(0)), "n1");
+  EXPECT_TRUE(h->has_f("read"));
+  EXPECT_FALSE(h->has_f("inject")) << "the nemesis is no client";
+  EXPECT_EQ(h->op(0).value, Json::parse("[1,2]"));
+}
+
+TEST(History, RoundTripsThroughJsonLines) {
+  Op op;
+  op.index = 0;
+  op.time = 77;
+  op.process = 3;
+  op.f = "cas";
+  op.value = Json::parse("[4,[1,2]]");
+  op.node = "n2";
+  const auto h = read(to_json(op).dump() + "\n");
+  ASSERT_TRUE(h);
+  EXPECT_EQ(h->op(0), op);
+}
+
+TEST(History, AnUnfinishedLastLineIsDropped) {
+  bool truncated = false;
+  const auto h = read("{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n{\"process\":0,\"ty", &truncated);
+  ASSERT_TRUE(h);
+  EXPECT_TRUE(truncated);
+  EXPECT_EQ(h->size(), 1u);
+}
+
+TEST(History, MalformedInputNamesTheLine) {
+  const std::string good = "{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n";
+  for (const auto& bad : {"nonsense\n", "[]\n", "{\"type\":\"invoke\",\"f\":\"r\"}\n",
+                          "{\"process\":-4,\"type\":\"invoke\",\"f\":\"r\"}\n",
+                          "{\"process\":1,\"type\":\"perhaps\",\"f\":\"r\"}\n",
+                          "{\"process\":1,\"type\":\"invoke\"}\n",
+                          "{\"process\":1,\"type\":\"invoke\",\"f\":\"r\",\"time\":1e308}\n",
+                          "{\"process\":1,\"type\":\"invoke\",\"f\":\"r\",\"time\":-5}\n",
+                          "{\"process\":1,\"type\":\"invoke\",\"f\":\"r\",\"time\":\"now\"}\n",
+                          "{\"process\":1,\"type\":\"ok\",\"f\":\"r\"}\n",
+                          "{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n",
+                          "{\"process\":0,\"type\":\"ok\",\"f\":\"other\"}\n"}) {
+    const auto h = read(good + bad);
+    ASSERT_FALSE(h) << bad;
+    EXPECT_NE(h.error().message.find("line 2"), std::string::npos) << h.error().message;
+  }
+}
+
+TEST(History, DeepNestingIsAnErrorAndNotACrash) {
+  const std::string deep(100'000, '[');
+  const std::string op = R"({"process":0,"type":"invoke","f":"r","value":)";
+  const auto h = read(op + deep + std::string(100'000, ']') + "}\n");
+  ASSERT_FALSE(h);
+  EXPECT_NE(h.error().message.find("line 1"), std::string::npos);
+  EXPECT_TRUE(read(op + R"("[[[ in a \\\" string [[[")" + "}\n"));
+}
+
+class Throwing final : public Checker {
+ public:
+  std::string_view name() const override { return "throwing"; }
+  std::string_view summary() const override { return ""; }
+  bool fits(const CheckInput&) const override { return true; }
+  CheckResult check(const CheckInput&) const override { throw std::runtime_error("broken"); }
+};
+
+TEST(Checker, AnExceptionIsUnknownWithTheReason) {
+  const History h;
+  const auto result = check_safely(Throwing(), CheckInput{h, {}, {}, {}, {}});
+  EXPECT_EQ(result.verdict, Verdict::unknown);
+  EXPECT_NE(result.summary.find("broken"), std::string::npos);
+  EXPECT_EQ(result.checker, "throwing");
+}
+
+TEST(Verdict, InvalidBeatsUnknownBeatsValid) {
+  EXPECT_EQ(merge(Verdict::valid, Verdict::unknown), Verdict::unknown);
+  EXPECT_EQ(merge(Verdict::invalid, Verdict::unknown), Verdict::invalid);
+  EXPECT_EQ(merge(Verdict::valid, Verdict::valid), Verdict::valid);
+  EXPECT_EQ(exit_code_of(Verdict::unknown), 2);
+}
+
+TEST(PlannedFault, RoundTripsAndRefusesNonsense) {
+  const PlannedFault p{1.5, 2.5, "kill", {{"targets", {"n1"}}}};
+  const auto parsed = parse_planned_fault(to_json(p));
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(to_json(*parsed), to_json(p));
+  EXPECT_FALSE(parse_planned_fault(Json::parse(R"({"at":3,"until":1,"fault":"kill"})")));
+  EXPECT_FALSE(parse_planned_fault(Json::parse(R"({"at":"x","until":1,"fault":"kill"})")));
+  EXPECT_FALSE(parse_planned_fault(Json::parse("[]")));
+}
+
+}  // namespace
+}  // namespace gameday

@@ -1,0 +1,25 @@
+// One stored run, as checkers and reports read it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/core/fault.h"
+#include "harness/core/history.h"
+#include "harness/core/json.h"
+#include "harness/core/verdict.h"
+
+namespace gameday {
+
+struct RunRecord {
+  std::filesystem::path folder;
+  Json test = Json::object();  // test.json: the test as a value, "command" reproduces it
+  History history;
+  bool truncated = false;  // the recorder was killed in the middle of a line
+  std::vector<FaultRecord> faults;
+  Json results = Json::object();  // results.json; empty until checked
+  std::vector<std::string> nodes;
+};
+
+}  // namespace gameday

@@ -1,0 +1,71 @@
+// The system under test, as the harness sees it: how to start a node, whether it is ready, what it
+// says of itself, and a client. An implementation is one folder of sut/.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/op.h"
+
+namespace gameday {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+struct Node {
+  std::string name;     // "n1"
+  std::string address;  // "10.77.0.1"
+  std::filesystem::path data;  // its own directory, the only place it may write to
+};
+
+// How to start a node's server, inside the node's namespaces with its data directory as cwd.
+struct ProcessSpec {
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> environment;  // added to a minimal one
+};
+
+// What a node says of itself. Fields a system does not know stay empty.
+struct NodeStatus {
+  bool primary = false;                      // leader, primary, master
+  std::optional<std::int64_t> term;          // epoch of that primacy
+  std::optional<std::int64_t> wall_clock_ns;  // the node's CLOCK_REALTIME, read in its process
+  Json raw;                                  // the system's own answer
+};
+
+struct Completion {
+  OpType type = OpType::info;  // ok, fail or info
+  Json value;                  // null: keep the invocation's value
+  std::string error;
+};
+
+// A connection of one logical process to one node. Used by one thread. An implementation answers
+// fail only when the op certainly did not happen, and info when it cannot know.
+class Client {
+ public:
+  virtual ~Client() = default;
+  // Must return by the deadline. An exception counts as info.
+  virtual Completion invoke(const Op& op, Deadline deadline) = 0;
+};
+
+class System {
+ public:
+  virtual ~System() = default;
+  virtual std::string_view name() const = 0;
+  virtual ProcessSpec process(const Node& node, const std::vector<Node>& all) const = 0;
+  // Asks the node itself; nullopt when it does not answer by the deadline. Any thread.
+  virtual std::optional<NodeStatus> status(const Node& node, Deadline deadline) const = 0;
+  // The cluster accepts writes: some primary is there and has acknowledged something.
+  virtual bool ready(const std::vector<Node>& all, Deadline deadline) const = 0;
+  // The cluster has come to rest after everything was healed: every node answers, and all have
+  // applied the same. Waits for it until the deadline.
+  virtual bool settled(const std::vector<Node>& all, Deadline deadline) const = 0;
+  virtual std::unique_ptr<Client> client(const Node& node, const std::vector<Node>& all) const = 0;
+};
+
+}  // namespace gameday

@@ -1,0 +1,378 @@
+#include "harness/lab/lab.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <fstream>
+#include <mutex>
+
+#include "harness/lab/fabric.h"
+#include "harness/lab/namespaces.h"
+#include "harness/lab/node_process.h"
+#include "harness/lab/procfs.h"
+
+namespace gameday::lab {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kStopTimeout{5'000};
+
+struct NodeState {
+  Node node;
+  fs::path directory;
+  int netns = -1;
+  std::unique_ptr<ClockControl> clock;
+
+  std::mutex control;  // one start, kill, pause... at a time; held while they wait
+  std::unique_ptr<NodeProcess> process;  // of the current life or the last one
+  std::optional<ProcessSpec> spec;
+  int pauses = 0;  // in force, in this life
+
+  mutable std::mutex mutex;  // for what follows; never held while waiting
+  unsigned incarnation = 0;
+  bool running = false;
+  bool asked_to_end = false;
+  std::string pid_namespace;
+  std::optional<Exit> last_exit;
+};
+
+void write_exit_file(const NodeState& state, const Exit& exit) {
+  Json line = {{"incarnation", exit.incarnation}, {"asked", exit.asked}};
+  if (exit.code) line["code"] = *exit.code;
+  if (exit.signal) line["signal"] = *exit.signal;
+  std::ofstream(state.directory / "exit", std::ios::trunc) << line.dump() << "\n";
+}
+
+Exit exit_of(const NodeState& state, int wait_status) {
+  Exit exit;
+  exit.node = state.node.name;
+  exit.incarnation = state.incarnation;
+  exit.asked = state.asked_to_end;
+  exit.at = Clock::now();
+  if (WIFSIGNALED(wait_status))
+    exit.signal = WTERMSIG(wait_status);
+  else
+    exit.code = WEXITSTATUS(wait_status);
+  return exit;
+}
+
+}  // namespace
+
+std::string describe(const Exit& exit) {
+  if (exit.signal)
+    return fmt::format("{} was killed by signal {} ({})", exit.node, *exit.signal,
+                       ::strsignal(*exit.signal));
+  return fmt::format("{} exited with code {}", exit.node, exit.code.value_or(-1));
+}
+
+struct Lab::Impl {
+  LabOptions options;
+  fs::path faketime;
+  std::unique_ptr<Fabric> fabric;
+  std::unique_ptr<Firewall> firewall;
+  std::vector<std::unique_ptr<NodeState>> states;
+  std::vector<Node> nodes;
+  std::chrono::nanoseconds build_time{0};
+  mutable std::mutex mutex;
+  std::vector<Exit> unexpected;
+
+  NodeState* find(const std::string& name) const {
+    for (const auto& state : states)
+      if (state->node.name == name) return state.get();
+    return nullptr;
+  }
+
+  void ended(NodeState& state, int wait_status);
+  Status add_node(int number);
+  InitSpec init_spec(const NodeState& state, const ProcessSpec& spec) const;
+  Status start(NodeState& state, const ProcessSpec& spec);
+};
+
+namespace {
+tl::unexpected<Error> no_node(const std::string& name) { return fail("there is no node {}", name); }
+tl::unexpected<Error> not_running(const std::string& name) {
+  return fail("{} is not running", name);
+}
+}  // namespace
+
+void Lab::Impl::ended(NodeState& state, int wait_status) {
+  Exit exit;
+  {
+    const std::lock_guard lock(state.mutex);
+    exit = exit_of(state, wait_status);
+    state.running = false;
+    state.last_exit = exit;
+  }
+  write_exit_file(state, exit);
+  if (exit.asked) return;
+  {
+    const std::lock_guard lock(mutex);
+    unexpected.push_back(exit);
+  }
+  if (options.on_unexpected_exit) options.on_unexpected_exit(exit);
+}
+
+Status Lab::Impl::add_node(int number) {
+  auto state = std::make_unique<NodeState>();
+  const std::string name = fmt::format("n{}", number);
+  state->directory = options.directory / "nodes" / name;
+  state->node = {name, node_address(number), state->directory / "data"};
+  std::error_code error;
+  fs::create_directories(state->node.data, error);
+  if (error) return fail("cannot make {}: {}", state->node.data.string(), error.message());
+  if (options.fake_clocks) {
+    auto clock = ClockControl::create(state->directory / "faketime.rc");
+    if (!clock) return tl::make_unexpected(clock.error());
+    state->clock = std::move(*clock);
+  }
+  nodes.push_back(state->node);
+  states.push_back(std::move(state));
+  return {};
+}
+
+InitSpec Lab::Impl::init_spec(const NodeState& state, const ProcessSpec& spec) const {
+  InitSpec init{state.node.name,
+                state.directory.string(),
+                state.node.data.string(),
+                (state.directory / "log").string(),
+                spec.argv,
+                {{"PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"},
+                 {"HOME", state.node.data.string()},
+                 {"TMPDIR", "/tmp"},
+                 {"LANG", "C.UTF-8"}}};
+  if (state.clock) init.environment.merge(state.clock->environment(faketime));
+  for (const auto& [key, value] : spec.environment) init.environment[key] = value;
+  return init;
+}
+
+// With state.control held.
+Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
+  if (spec.argv.empty()) return fail("{}: the command is empty", state.node.name);
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.running) return fail("{} is running already", state.node.name);
+  }
+  state.process.reset();  // of the last life: joins its thread, which may not hold our lock
+  {
+    const std::lock_guard lock(state.mutex);
+    ++state.incarnation;
+    state.running = true;  // before its end can be noticed
+    state.asked_to_end = false;
+  }
+  state.spec = spec;
+  state.pauses = 0;
+  auto process = NodeProcess::start(init_spec(state, spec), state.netns,
+                                    [this, &state](int status) { ended(state, status); });
+  const std::lock_guard lock(state.mutex);
+  if (!process) {
+    state.running = false;
+    return tl::make_unexpected(process.error());
+  }
+  state.process = std::move(*process);
+  state.pid_namespace = state.process->pid_namespace();
+  return {};
+}
+
+Lab::Lab(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Lab::~Lab() {
+  if (!impl_) return;
+  for (const auto& state : impl_->states) {
+    const std::lock_guard control(state->control);
+    const std::lock_guard lock(state->mutex);
+    state->asked_to_end = true;
+    if (state->process) state->process->kill();
+  }
+  for (const auto& state : impl_->states) state->process.reset();
+}
+
+Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
+  const auto begin = Clock::now();
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  if (impl->options.nodes < 1 || impl->options.nodes > kMaxNodes)
+    return fail("a lab has 1 to {} nodes, not {}", kMaxNodes, impl->options.nodes);
+  std::error_code error;
+  impl->options.directory = fs::absolute(impl->options.directory, error);
+  if (impl->options.fake_clocks && (impl->faketime = find_libfaketime()).empty())
+    return fail("clock faults need libfaketime (apt install libfaketime)");
+  for (int i = 1; i <= impl->options.nodes; ++i)
+    if (auto status = impl->add_node(i); !status) return tl::make_unexpected(status.error());
+
+  std::vector<std::string> names;
+  for (const auto& node : impl->nodes) names.push_back(node.name);
+  auto fabric = Fabric::create(names);
+  if (!fabric) return tl::make_unexpected(fabric.error());
+  impl->fabric = std::move(*fabric);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    impl->states[i]->netns = impl->fabric->node_netns(i);
+  auto firewall = Firewall::create(impl->fabric->netns(), impl->options.directory / "nodes");
+  if (!firewall) return tl::make_unexpected(firewall.error());
+  impl->firewall = std::move(*firewall);
+  impl->build_time = Clock::now() - begin;
+  return std::unique_ptr<Lab>(new Lab(std::move(impl)));
+}
+
+const std::vector<Node>& Lab::nodes() const { return impl_->nodes; }
+Firewall& Lab::firewall() { return *impl_->firewall; }
+std::chrono::nanoseconds Lab::build_time() const { return impl_->build_time; }
+
+Result<Node> Lab::node(const std::string& name) const {
+  const NodeState* state = impl_->find(name);
+  if (!state) return no_node(name);
+  return state->node;
+}
+
+fs::path Lab::directory(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  return state ? state->directory : fs::path();
+}
+
+Status Lab::start(const std::string& node, ProcessSpec spec) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  const std::lock_guard control(state->control);
+  return impl_->start(*state, spec);
+}
+
+Status Lab::restart(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  const std::lock_guard control(state->control);
+  if (!state->spec) return fail("{} was never started", node);
+  return impl_->start(*state, ProcessSpec(*state->spec));
+}
+
+Result<std::chrono::nanoseconds> Lab::kill(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  const std::lock_guard control(state->control);
+  {
+    const std::lock_guard lock(state->mutex);
+    if (!state->running) return not_running(node);
+    state->asked_to_end = true;
+  }
+  const auto begin = Clock::now();
+  state->process->kill();
+  state->process->wait_for_end();
+  return Clock::now() - begin;
+}
+
+Result<Exit> Lab::terminate(const std::string& node, std::chrono::milliseconds grace) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  const std::lock_guard control(state->control);
+  {
+    const std::lock_guard lock(state->mutex);
+    if (!state->running) return not_running(node);
+    state->asked_to_end = true;
+  }
+  state->process->terminate();
+  if (!state->process->wait_for_end(grace)) {
+    state->process->kill();
+    state->process->wait_for_end();
+  }
+  const std::lock_guard lock(state->mutex);
+  return *state->last_exit;
+}
+
+Result<Pause> Lab::pause(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  const std::lock_guard control(state->control);
+  if (!alive(node)) return not_running(node);
+  const auto begin = Clock::now();
+  state->process->signal_all(SIGSTOP);
+  auto processes = wait_until_stopped(state->process->pid_namespace(), true, kStopTimeout);
+  if (!processes) {
+    if (state->pauses == 0) state->process->signal_all(SIGCONT);
+    if (!alive(node)) return fail("{} died while it was being paused", node);
+    return fail("cannot pause {}: {}", node, processes.error().message);
+  }
+  ++state->pauses;
+  return Pause{node, incarnation(node), Clock::now() - begin, std::move(*processes)};
+}
+
+Result<bool> Lab::resume(const Pause& pause) {
+  NodeState* state = impl_->find(pause.node);
+  if (!state) return no_node(pause.node);
+  const std::lock_guard control(state->control);
+  if (!alive(pause.node) || incarnation(pause.node) != pause.incarnation) return false;
+  if (state->pauses == 0) return fail("{} is not paused", pause.node);
+  if (--state->pauses > 0) return false;
+  state->process->signal_all(SIGCONT);
+  auto processes = wait_until_stopped(state->process->pid_namespace(), false, kStopTimeout);
+  if (processes) return true;
+  if (!alive(pause.node)) return false;
+  return fail("cannot resume {}: {}", pause.node, processes.error().message);
+}
+
+bool Lab::alive(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return false;
+  const std::lock_guard lock(state->mutex);
+  return state->running;
+}
+
+bool Lab::paused(const std::string& node) const {
+  NodeState* state = impl_->find(node);
+  if (!state) return false;
+  const std::lock_guard control(state->control);
+  return alive(node) && state->pauses > 0;
+}
+
+unsigned Lab::incarnation(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return 0;
+  const std::lock_guard lock(state->mutex);
+  return state->incarnation;
+}
+
+std::optional<Exit> Lab::last_exit(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return std::nullopt;
+  const std::lock_guard lock(state->mutex);
+  return state->last_exit;
+}
+
+std::vector<Exit> Lab::unexpected_exits() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->unexpected;
+}
+
+Result<std::vector<ProcessState>> Lab::processes(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  std::string pid_namespace;
+  {
+    const std::lock_guard lock(state->mutex);
+    if (!state->running) return not_running(node);
+    pid_namespace = state->pid_namespace;
+  }
+  return processes_of(pid_namespace);
+}
+
+std::vector<pid_t> Lab::pids(const std::string& node) const {
+  std::vector<pid_t> result;
+  if (auto found = processes(node))
+    for (const auto& process : *found) result.push_back(process.pid);
+  return result;
+}
+
+Result<ClockControl*> Lab::clock(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  if (!state->clock) return fail("the lab was made without fake clocks");
+  return state->clock.get();
+}
+
+Status Lab::in_node_network(const std::string& node, const std::function<void()>& fn) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  return in_netns(state->netns, fn);
+}
+
+}  // namespace gameday::lab

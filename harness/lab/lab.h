@@ -1,0 +1,129 @@
+// The lab: a cluster of real server processes on a private network, inside a universe
+// (universe.h). It starts, kills and pauses nodes and knows what became of them; firewall() and
+// clock() are the other two handles that nemeses have on it.
+//
+//   nodes    10.77.0.<i>, i from 1, each in its own network, mount, PID, IPC and UTS namespace
+//   clients  10.77.1.1, the controller's own network namespace
+//   fabric   the router between all of them (fabric.h); the only place that has a firewall
+//
+// Every method may be called from any thread. Unknown node names are an Error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/core/error.h"
+#include "harness/core/system.h"
+#include "harness/lab/clock_control.h"
+#include "harness/lab/firewall.h"
+
+namespace gameday::lab {
+
+inline constexpr int kMaxNodes = 64;
+
+// How a server ended. Exactly one of code and signal is set.
+struct Exit {
+  std::string node;
+  unsigned incarnation = 0;  // which start of the node it was, from 1
+  std::optional<int> code;
+  std::optional<int> signal;
+  bool asked = false;  // kill(), terminate() or the end of the lab did it
+  std::chrono::steady_clock::time_point at;
+};
+std::string describe(const Exit& exit);  // "n1 exited with code 3", "n2 was killed by signal 11"
+
+struct LabOptions {
+  int nodes = 3;                    // 1 to kMaxNodes
+  std::filesystem::path directory;  // nodes/<name>/ go here; created if missing
+  // Start servers under libfaketime, so that clock() works. Costs every read of the clock a little,
+  // so only for runs with clock faults. Without the library create() fails and says how to get it.
+  bool fake_clocks = false;
+  // Called when a server ends without having been asked to, from a thread of the lab. Must be
+  // quick and must not call start(), kill() or terminate().
+  std::function<void(const Exit&)> on_unexpected_exit;
+};
+
+// A process of a node, as /proc shows it.
+struct ProcessState {
+  pid_t pid = 0;               // in the controller's /proc
+  char state = '?';            // of its least stopped thread: 'T' only if every thread is stopped
+  std::int64_t cpu_ticks = 0;  // user and system time
+  std::int64_t switches = 0;   // context switches of all threads: it ran if this grew
+};
+
+// What pause() did. resume() takes it back.
+struct Pause {
+  std::string node;
+  unsigned incarnation = 0;
+  std::chrono::nanoseconds took{0};     // until every thread was seen stopped
+  std::vector<ProcessState> processes;  // as they were stopped
+};
+
+class Lab {
+ public:
+  // Builds network and directories; starts nothing. Must run in a universe. One lab a universe.
+  static Result<std::unique_ptr<Lab>> create(LabOptions options);
+  ~Lab();  // kills whatever still runs and waits for it
+  Lab(const Lab&) = delete;
+  Lab& operator=(const Lab&) = delete;
+
+  const std::vector<Node>& nodes() const;  // in order: n1, n2, ...
+  Result<Node> node(const std::string& name) const;
+
+  // A node's files: <directory>/nodes/<name>/{log, data/, exit}. `log` has the server's stdout and
+  // stderr of all its lives; `exit` one JSON line about how the last life ended.
+  std::filesystem::path directory(const std::string& node) const;
+
+  // Starts the server in the node's namespaces, data directory as cwd, own /proc, /tmp and
+  // /dev/shm. Returns when exec has succeeded (not: when the server is ready). Fails if the node
+  // runs already. Paths under /tmp that occur in argv or the environment stay visible.
+  Status start(const std::string& node, ProcessSpec spec);
+  Status restart(const std::string& node);  // start with the spec of the last start
+
+  // kill -9 of every process of the node at once. Returns when all are dead: how long that took.
+  // Killing a node that does not run is an Error. Works on a paused node.
+  Result<std::chrono::nanoseconds> kill(const std::string& node);
+
+  // SIGTERM to the server (and SIGCONT to a paused one), SIGKILL after `grace`. How it ended.
+  Result<Exit> terminate(const std::string& node,
+                         std::chrono::milliseconds grace = std::chrono::seconds(5));
+
+  // SIGSTOP to every process of the node at once; returns when all are seen stopped. Pauses nest:
+  // the node runs again when every Pause was resumed. Fails if the node does not run.
+  Result<Pause> pause(const std::string& node);
+  // True: the node runs again, seen not stopped. False: nothing to do, because another pause is
+  // still in force or the node has been killed or restarted since (check incarnation()).
+  Result<bool> resume(const Pause& pause);
+
+  bool alive(const std::string& node) const;
+  bool paused(const std::string& node) const;
+  unsigned incarnation(const std::string& node) const;           // 0: never started
+  std::optional<Exit> last_exit(const std::string& node) const;  // nullopt: has not ended yet
+  std::vector<Exit> unexpected_exits() const;                    // in order
+
+  // The processes of a node: the server and its descendants, without the lab's own init.
+  Result<std::vector<ProcessState>> processes(const std::string& node) const;
+  std::vector<pid_t> pids(const std::string& node) const;  // empty: not running
+
+  Firewall& firewall();
+  // The node's wall clock. An Error unless LabOptions::fake_clocks.
+  Result<ClockControl*> clock(const std::string& node);
+
+  // Runs fn in a thread inside the node's network namespace (tests, probes from a node's side).
+  Status in_node_network(const std::string& node, const std::function<void()>& fn) const;
+
+  std::chrono::nanoseconds build_time() const;  // what create() took
+
+ private:
+  struct Impl;
+  explicit Lab(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gameday::lab

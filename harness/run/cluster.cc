@@ -1,0 +1,105 @@
+#include "harness/run/cluster.h"
+
+#include <algorithm>
+#include <fstream>
+
+namespace gameday::run {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+std::string last_lines(const std::filesystem::path& file, std::size_t count) {
+  std::ifstream in(file);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
+  const std::size_t from = lines.size() > count ? lines.size() - count : 0;
+  return fmt::format("{}", fmt::join(lines.begin() + static_cast<std::ptrdiff_t>(from),
+                                     lines.end(), "\n"));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Cluster>> Cluster::start(System& system, const ClusterOptions& options,
+                                                Log log) {
+  const auto begin = Clock::now();
+  lab::LabOptions lab_options;
+  lab_options.nodes = options.nodes;
+  lab_options.directory = options.folder;
+  lab_options.fake_clocks = options.fake_clocks;
+  lab_options.on_unexpected_exit = [log](const lab::Exit& exit) mutable {
+    log.write("unexpected: " + describe(exit));
+  };
+  auto lab = lab::Lab::create(std::move(lab_options));
+  if (!lab) return tl::make_unexpected(lab.error());
+  std::unique_ptr<Cluster> cluster(new Cluster(system, std::move(*lab), std::move(log), begin));
+  for (const auto& node : cluster->nodes())
+    if (auto started = cluster->lab_->start(node.name, system.process(node, cluster->nodes()));
+        !started)
+      return tl::make_unexpected(started.error());
+  return cluster;
+}
+
+Result<double> Cluster::wait_ready(Deadline deadline, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    if (system_.ready(nodes(), std::min(deadline, Clock::now() + 200ms)))
+      return std::chrono::duration<double, std::milli>(Clock::now() - begin_).count();
+    const auto exits = lab_->unexpected_exits();
+    if (!exits.empty())
+      return fail("{} before the cluster was ready; its log ends:\n{}", describe(exits.front()),
+                  last_lines(lab_->directory(exits.front().node) / "log", 10));
+    if (Clock::now() >= deadline)
+      return fail("the cluster did not become ready; the log of {} ends:\n{}", nodes().front().name,
+                  last_lines(lab_->directory(nodes().front().name) / "log", 10));
+  }
+  return fail("interrupted before the cluster was ready");
+}
+
+bool Cluster::settle(Deadline deadline, std::stop_token stop) {
+  while (!stop.stop_requested() && Clock::now() < deadline)
+    if (system_.settled(nodes(), std::min(deadline, Clock::now() + 500ms))) return true;
+  return false;
+}
+
+void Cluster::stop() {
+  for (const auto& node : nodes())
+    if (lab_->alive(node.name)) (void)lab_->terminate(node.name, 1s);
+}
+
+std::vector<Json> Cluster::revive() {
+  std::vector<Json> out;
+  const auto exits = lab_->unexpected_exits();
+  for (; exits_seen_ < exits.size(); ++exits_seen_) {
+    const auto& exit = exits[exits_seen_];
+    out.push_back({{"node", exit.node}, {"what", describe(exit)}});
+  }
+  for (const auto& node : nodes()) {
+    if (lab_->alive(node.name)) continue;
+    log_.write("restarting " + node.name);
+    if (auto restarted = lab_->restart(node.name); !restarted)
+      log_.write(restarted.error().message);
+  }
+  return out;
+}
+
+std::vector<std::string> Cluster::primaries() const {
+  std::vector<std::pair<std::int64_t, std::string>> claims;
+  for (const auto& node : nodes()) {
+    if (!lab_->alive(node.name) || lab_->paused(node.name)) continue;
+    const auto status = system_.status(node, Clock::now() + 200ms);
+    if (status && status->primary) claims.emplace_back(status->term.value_or(0), node.name);
+  }
+  std::stable_sort(claims.begin(), claims.end(), [](auto& a, auto& b) { return a.first > b.first; });
+  std::vector<std::string> names;
+  for (auto& [term, name] : claims) names.push_back(std::move(name));
+  return names;
+}
+
+std::optional<std::int64_t> Cluster::wall_clock(const std::string& node) const {
+  const auto found = lab_->node(node);
+  if (!found) return std::nullopt;
+  const auto status = system_.status(*found, Clock::now() + 300ms);
+  return status ? status->wall_clock_ns : std::nullopt;
+}
+
+}  // namespace gameday::run

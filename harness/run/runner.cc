@@ -1,0 +1,300 @@
+#include "harness/run/runner.h"
+
+#include <thread>
+
+#include "harness/run/cluster.h"
+#include "harness/run/interpreter.h"
+#include "harness/run/journal.h"
+#include "harness/run/log.h"
+#include "harness/run/nemesis_driver.h"
+#include "harness/run/progress.h"
+#include "harness/run/store.h"
+
+namespace gameday::run {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kReadyLimit = 20s;    // for the first leader and the first write
+constexpr auto kSettleLimit = 20s;   // for the healed cluster to catch up (invariant I7)
+constexpr auto kFinalDeadline = 20s;  // of one final read: it may return every job of the run
+constexpr auto kProbeInterval = 100ms;
+
+// history.jsonl, and the live figures beside it.
+class HistoryRecorder final : public Recorder {
+ public:
+  HistoryRecorder(LineFile file, Progress& progress)
+      : file_(std::move(file)), progress_(progress) {}
+  Status record(Op& op) override {
+    op.index = next_++;
+    progress_.count(op);
+    return file_.append(dump(to_json(op)));
+  }
+
+ private:
+  LineFile file_;
+  Progress& progress_;
+  std::int64_t next_ = 0;
+};
+
+// A client thread: one open client a node, all of them new when the process is.
+class ClientWorker final : public Worker {
+ public:
+  ClientWorker(const System& system, const std::vector<Node>& nodes)
+      : system_(system), nodes_(nodes) {}
+
+  Completion invoke(const Op& op, Deadline deadline) override {
+    if (op.process != process_) clients_.clear();
+    process_ = op.process;
+    for (const auto& node : nodes_) {
+      if (node.name != op.node) continue;
+      auto& client = clients_[op.node];
+      if (!client) client = system_.client(node, nodes_);
+      return client->invoke(op, deadline);
+    }
+    return {OpType::fail, nullptr, "there is no node " + op.node};
+  }
+
+ private:
+  const System& system_;
+  const std::vector<Node>& nodes_;
+  Process process_ = kAnyProcess;
+  std::map<std::string, std::unique_ptr<Client>> clients_;
+};
+
+class NemesisWorker final : public Worker {
+ public:
+  explicit NemesisWorker(NemesisDriver& driver) : driver_(driver) {}
+  Completion invoke(const Op& op, Deadline) override { return driver_.perform(op); }
+
+ private:
+  NemesisDriver& driver_;
+};
+
+// Every node is asked for its status all the time, by a thread of its own: roles, terms and state
+// hashes over time are what the election and apply-order checkers judge.
+Gen probe_generator() {
+  return gen::each_thread(
+      gen::delay(std::chrono::nanoseconds(kProbeInterval).count(),
+                 gen::stream(0, [](Rng&, std::int64_t) {
+                   Op op;
+                   op.f = "status";
+                   return op;
+                 })));
+}
+
+// The state of a run, built up phase by phase.
+class Run {
+ public:
+  Run(const RunPlan& plan, const StopSignals& signals, fs::path folder, Log log, Journal journal,
+      LineFile history)
+      : plan_(plan),
+        signals_(signals),
+        folder_(std::move(folder)),
+        log_(std::move(log)),
+        journal_(std::move(journal)),
+        progress_(plan.quiet),
+        recorder_(std::move(history), progress_) {}
+
+  Status execute() {
+    if (auto started = start_cluster(); !started) return started;
+    make_nemeses();
+    Interpreter interpreter(interpreter_options(), worker_factory(), recorder_, start_);
+    if (auto ran = run_clients_and_faults(interpreter); !ran) return ran;
+    if (auto healed = heal(interpreter); !healed) return healed;
+    if (auto read = final_reads(interpreter); !read) return read;
+    return {};
+  }
+
+  // Ends the servers; their exit status is part of what is stored.
+  void stop_cluster() {
+    if (!cluster_) return;
+    progress_.phase("stopping the cluster");
+    // Faults are undone in a lab that still stands; also when the run has failed half-way.
+    progress_.watch_faults({});
+    if (driver_) (void)driver_->heal_all();
+    driver_.reset();
+    cluster_->stop();
+    cluster_.reset();
+    log_.write("cluster stopped");
+  }
+
+  Progress& progress() { return progress_; }
+  Log& log() { return log_; }
+
+ private:
+  Status start_cluster() {
+    progress_.phase("starting the cluster");
+    auto cluster = Cluster::start(*plan_.system, cluster_options(), log_);
+    if (!cluster) return tl::make_unexpected(cluster.error());
+    cluster_ = std::move(*cluster);
+    auto ready = cluster_->wait_ready(Clock::now() + kReadyLimit, signals_.everything());
+    if (!ready) return tl::make_unexpected(ready.error());
+    log_.write(fmt::format("lab in {:.0f} ms, first write acknowledged after {:.0f} ms",
+                           cluster_->lab_ms(), *ready));
+    const Json startup = {{"lab-ms", cluster_->lab_ms()}, {"first-write-ms", *ready}};
+    return write_file(folder_ / "startup.json", dump(startup) + "\n");
+  }
+
+  ClusterOptions cluster_options() const {
+    ClusterOptions options;
+    options.nodes = plan_.nodes;
+    options.folder = folder_;
+    for (const auto& kind : plan_.faults) options.fake_clocks |= kind.needs_fake_clocks;
+    return options;
+  }
+
+  void make_nemeses() {
+    const NemesisPorts ports{cluster_->lab(), [this] { return cluster_->primaries(); },
+                             [this](const std::string& node) { return cluster_->wall_clock(node); }};
+    std::vector<std::unique_ptr<Nemesis>> nemeses;
+    for (const auto& kind : plan_.faults) nemeses.push_back(kind.make(ports));
+    driver_ = std::make_unique<NemesisDriver>(std::move(nemeses), journal_,
+                                              [this] { return since_start(); });
+    progress_.watch_faults([driver = driver_] { return driver->in_force(); });
+  }
+
+  InterpreterOptions interpreter_options() const {
+    InterpreterOptions options;
+    options.clients = plan_.nodes + plan_.clients;  // a probe for every node comes first
+    for (const auto& node : cluster_->nodes()) options.nodes.push_back(node.name);
+    return options;
+  }
+
+  WorkerFactory worker_factory() {
+    return [this](int thread) -> std::unique_ptr<Worker> {
+      if (thread == kNemesisThread) return std::make_unique<NemesisWorker>(*driver_);
+      return std::make_unique<ClientWorker>(*plan_.system, cluster_->nodes());
+    };
+  }
+
+  Status run_clients_and_faults(Interpreter& interpreter) {
+    progress_.phase(fmt::format("running for {:g} s", plan_.seconds));
+    log_.write("clients begin");
+    const Gen clients = gen::clients(gen::reserve({{plan_.nodes, probe_generator()}},
+                                                  plan_.workload->clients(plan_.workload_options)));
+    const Gen faults = schedule_generator(plan_.schedule, interpreter.now());
+    const Gen all = gen::time_limit(static_cast<std::int64_t>(plan_.seconds * 1e9),
+                                    gen::any({faults, clients}));
+    auto ran = interpreter.run(all, plan_.op_deadline, signals_.main_phase());
+    if (signals_.requested()) {
+      interrupted_ = true;
+      progress_.message("interrupted: healing, then final reads and the report (once more to skip)");
+      log_.write("interrupted");
+    }
+    return ran;
+  }
+
+  Status heal(Interpreter& interpreter) {
+    progress_.phase("healing");
+    const Status healed = driver_->heal_all();
+    if (auto noted = note(interpreter, "heal-all", {{"interrupted", interrupted_}}); !noted)
+      return noted;
+    if (!healed) return fail("a fault could not be healed: {}", healed.error().message);
+    for (const auto& exit : cluster_->revive()) {
+      progress_.message("a server ended by itself: " + exit.value("what", std::string()));
+      if (auto noted = note(interpreter, "node-exit", exit); !noted) return noted;
+    }
+    progress_.phase("waiting for the cluster");
+    const auto begin = Clock::now();
+    const bool settled = cluster_->settle(begin + kSettleLimit, signals_.everything());
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    log_.write(fmt::format("{} after {:.2f} s", settled ? "settled" : "not settled", seconds));
+    return note(interpreter, "settled", {{"ok", settled}, {"seconds", seconds}});
+  }
+
+  Status final_reads(Interpreter& interpreter) {
+    if (signals_.everything().stop_requested()) return {};
+    progress_.phase("final reads");
+    std::vector<Gen> reads;
+    for (const auto& node : cluster_->nodes()) {
+      Op op;
+      op.f = "final-status";
+      op.node = node.name;
+      reads.push_back(gen::once(std::move(op)));
+    }
+    reads.push_back(plan_.workload->final_reads(plan_.workload_options));
+    auto read = interpreter.run(gen::clients(gen::sequence(std::move(reads))), kFinalDeadline,
+                                signals_.everything());
+    log_.write("final reads done");
+    return read;
+  }
+
+  // An event of the run itself, in the history for checkers to see.
+  Status note(const Interpreter& interpreter, std::string f, Json value) {
+    Op op;
+    op.process = kNemesis;
+    op.type = OpType::info;
+    op.f = std::move(f);
+    op.time = interpreter.now();
+    op.value = std::move(value);
+    return recorder_.record(op);
+  }
+
+  std::int64_t since_start() const { return std::chrono::nanoseconds(Clock::now() - start_).count(); }
+
+  const RunPlan& plan_;
+  const StopSignals& signals_;
+  const fs::path folder_;
+  Log log_;
+  Journal journal_;
+  Progress progress_;
+  HistoryRecorder recorder_;
+  const Clock::time_point start_ = Clock::now();
+  bool interrupted_ = false;
+  std::unique_ptr<Cluster> cluster_;
+  std::shared_ptr<NemesisDriver> driver_;
+};
+
+}  // namespace
+
+Result<RunRecord> judge(const fs::path& folder, const RunPlan& plan) {
+  auto record = load_run(folder);
+  if (!record) return record;
+  record->results = plan.check(*record);
+  if (auto written = write_file(folder / "results.json", dump(record->results, 2) + "\n"); !written)
+    return tl::make_unexpected(written.error());
+  if (auto reported = plan.report(*record); !reported)
+    return tl::make_unexpected(reported.error());
+  return record;
+}
+
+Result<RunRecord> execute(const RunPlan& plan, const StopSignals& signals) {
+  auto folder = create_run_folder(plan.store, plan.name);
+  if (!folder) return tl::make_unexpected(folder.error());
+  if (auto written = write_file(*folder / "test.json", dump(plan.test, 2) + "\n"); !written)
+    return tl::make_unexpected(written.error());
+  auto log = Log::create(*folder / "gameday.log");
+  if (!log) return tl::make_unexpected(log.error());
+  auto faults = LineFile::create(*folder / "faults.jsonl");
+  if (!faults) return tl::make_unexpected(faults.error());
+  auto history = LineFile::create(*folder / "history.jsonl");
+  if (!history) return tl::make_unexpected(history.error());
+
+  Run run(plan, signals, *folder, std::move(*log), Journal(std::move(*faults)),
+          std::move(*history));
+  const Status executed = [&]() -> Status {
+    try {
+      return run.execute();
+    } catch (const std::exception& e) {  // of a library: out of files, out of threads
+      return fail("{}", e.what());
+    }
+  }();
+  run.stop_cluster();
+  if (!executed) {
+    run.log().write("failed: " + executed.error().message);
+    run.progress().end();
+    // What was recorded before is still worth a report; the failure stays the answer.
+    (void)judge(*folder, plan);
+    return fail("{} (the run's folder: {})", executed.error().message, folder->string());
+  }
+  run.progress().phase("checking");
+  auto record = judge(*folder, plan);
+  run.log().write("checked and reported");
+  run.progress().end();
+  return record;
+}
+
+}  // namespace gameday::run

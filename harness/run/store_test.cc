@@ -1,0 +1,99 @@
+#include "harness/run/store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <set>
+#include <thread>
+
+namespace gameday::run {
+namespace fs = std::filesystem;
+namespace {
+
+class Store : public testing::Test {
+ protected:
+  void SetUp() override {
+    root = fs::temp_directory_path() / fmt::format("gameday-store-{}", ::getpid());
+    fs::remove_all(root);
+  }
+  void TearDown() override { fs::remove_all(root); }
+  fs::path root;
+};
+
+TEST_F(Store, RunsSideBySideGetFoldersOfTheirOwn) {
+  std::mutex mutex;
+  std::set<fs::path> folders;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 5; ++i) {
+          const auto folder = create_run_folder(root, "search");
+          ASSERT_TRUE(folder) << folder.error().message;
+          const std::lock_guard lock(mutex);
+          EXPECT_TRUE(folders.insert(*folder).second);
+        }
+      });
+  }
+  EXPECT_EQ(folders.size(), 40u);
+  EXPECT_TRUE(fs::is_symlink(root / "latest"));
+  EXPECT_TRUE(folders.contains(fs::canonical(root / "latest")));
+}
+
+TEST_F(Store, LoadsARunWhoseControllerWasKilled) {
+  const auto folder = create_run_folder(root, "search");
+  ASSERT_TRUE(folder);
+  ASSERT_TRUE(write_file(*folder / "test.json", R"({"name":"search","nodes":["n1","n2"]})"));
+  std::ofstream(*folder / "history.jsonl")
+      << "{\"process\":0,\"type\":\"invoke\",\"f\":\"add\",\"value\":1}\n{\"proc";
+  std::ofstream(*folder / "faults.jsonl")
+      << "{\"id\":1,\"fault\":\"kill\",\"event\":\"requested\",\"time\":5}\n{\"id\":1,\"fau";
+  const auto found = find_run(root, "latest");
+  ASSERT_TRUE(found) << found.error().message;
+  const auto record = load_run(*found);
+  ASSERT_TRUE(record) << record.error().message;
+  EXPECT_TRUE(record->truncated);
+  EXPECT_EQ(record->history.size(), 1u);
+  ASSERT_EQ(record->faults.size(), 1u);
+  EXPECT_EQ(record->faults[0].requested, 5);
+  EXPECT_EQ(record->nodes, (std::vector<std::string>{"n1", "n2"}));
+  EXPECT_TRUE(record->results.empty());
+}
+
+TEST_F(Store, SaysWhatIsMissing) {
+  const auto found = find_run(root, "nowhere");
+  ASSERT_FALSE(found);
+  EXPECT_NE(found.error().message.find("nowhere"), std::string::npos);
+  if (::geteuid() != 0) {
+    EXPECT_FALSE(create_run_folder("/proc/nowhere", "x"));
+  }
+}
+
+TEST_F(Store, BytesThatAreNotUtf8AreReplaced) {
+  EXPECT_NO_THROW((void)dump(Json("\xff\xfe broken")));
+}
+
+TEST_F(Store, ALineIsWrittenWhole) {
+  fs::create_directories(root);
+  {
+    auto file = LineFile::create(root / "lines");
+    ASSERT_TRUE(file);
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&file, t] {
+        for (int i = 0; i < 200; ++i)
+          ASSERT_TRUE(file->append(std::string(500, static_cast<char>('a' + t))));
+      });
+  }
+  std::ifstream in(root / "lines");
+  int count = 0;
+  for (std::string line; std::getline(in, line); ++count) {
+    EXPECT_EQ(line.size(), 500u);
+    EXPECT_EQ(line.find_first_not_of(line[0]), std::string::npos);
+  }
+  EXPECT_EQ(count, 800);
+}
+
+}  // namespace
+}  // namespace gameday::run

@@ -1,0 +1,54 @@
+// The faults of this project, by name. One file a fault; a new one is that file and one line in
+// catalog.cc.
+//
+// A fault's parameters name roles ("leader") that are resolved at injection through
+// NemesisContext::primaries; where nobody claims to be primary, the plan's own fallback is taken.
+// Faults may overlap in time, also on the same node, and be healed in any order:
+//   partitions   their union is in force; a packet cut by both is counted for the older one
+//   clocks       offsets add up
+//   pauses       nest; the node runs again when the last is healed
+//   kill         also kills a paused node; a node killed twice is restarted by the fault that
+//                really killed it
+//   a fault whose node is dead at injection does nothing to it; one whose node died or was
+//   restarted meanwhile says so in its Proof. A node that died by itself is never restarted by a
+//   fault that had not killed it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/fault.h"
+#include "harness/lab/lab.h"
+
+namespace gameday::nemesis {
+
+struct NemesisContext {
+  lab::Lab& lab;  // outlives nemeses and faults
+  // Names of the nodes that claim to be primary now, the most credible (highest term) first; empty
+  // when none does. May take some 100 ms; called from inject() only.
+  std::function<std::vector<std::string>()> primaries;
+  // CLOCK_REALTIME in ns as the node's own process says, nullopt when it does not answer. For clock
+  // faults' proof; empty function: they cannot prove themselves and say so.
+  std::function<std::optional<std::int64_t>(const std::string& node)> wall_clock;
+};
+
+struct Entry {
+  std::string_view name;     // "partition"
+  std::string_view summary;  // one line for `gameday list faults`
+  // Nemesis::plan and Nemesis::describe without a lab: a schedule can be drawn and shown anywhere.
+  Json (*plan)(Rng& rng, const std::vector<std::string>& nodes);
+  std::string (*describe)(const Json& parameters);
+  std::unique_ptr<Nemesis> (*make)(const NemesisContext& context);
+  bool needs_fake_clocks = false;  // LabOptions::fake_clocks must be set
+};
+
+std::span<const Entry> catalog();
+const Entry* find(std::string_view name);  // nullptr: no such fault
+
+}  // namespace gameday::nemesis

@@ -1,0 +1,36 @@
+// The entries of catalog.cc, each defined in the file of its fault.
+#pragma once
+
+#include "nemesis/catalog.h"
+
+namespace gameday::nemesis {
+
+extern const Entry kPartition, kKill, kPause, kClock;
+
+// A Nemesis from an entry's pure functions and an injection.
+class EntryNemesis : public Nemesis {
+ public:
+  using Inject = Result<std::unique_ptr<ActiveFault>> (*)(const NemesisContext&, const Json&);
+  EntryNemesis(const Entry& entry, const NemesisContext& context, Inject injection)
+      : entry_(entry), context_(context), inject_(injection) {}
+
+  std::string_view name() const override { return entry_.name; }
+  Json plan(Rng& rng, const std::vector<std::string>& nodes) const override {
+    return entry_.plan(rng, nodes);
+  }
+  std::string describe(const Json& parameters) const override {
+    return entry_.describe(parameters);
+  }
+  Result<std::unique_ptr<ActiveFault>> inject(const Json& parameters) override try {
+    return inject_(context_, parameters);
+  } catch (const Json::exception& e) {  // a schedule written by hand
+    return fail("malformed parameters of {}: {}", entry_.name, e.what());
+  }
+
+ private:
+  const Entry& entry_;
+  NemesisContext context_;
+  Inject inject_;
+};
+
+}  // namespace gameday::nemesis

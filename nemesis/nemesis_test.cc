@@ -1,0 +1,265 @@
+// The faults against a lab of real processes.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "harness/lab/test_server.h"
+#include "harness/lab/universe.h"
+#include "nemesis/catalog.h"
+
+namespace gameday::nemesis {
+namespace {
+
+namespace testing = lab::testing;
+using Pairs = std::vector<std::string>;
+using namespace std::chrono_literals;
+using Fault = std::unique_ptr<ActiveFault>;
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 3000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(1ms);
+  }
+  return false;
+}
+
+class NemesisTest : public ::testing::Test {
+ protected:
+  void up(int nodes, bool fake_clocks = false) {
+    lab::LabOptions options;
+    options.nodes = nodes;
+    options.directory = folder.path();
+    options.fake_clocks = fake_clocks;
+    lab = must(lab::Lab::create(options));
+    for (const auto& node : lab->nodes())
+      if (auto status = lab->start(node.name, testing::server_spec()); !status)
+        throw std::runtime_error(status.error().message);
+    ASSERT_TRUE(testing::wait_until_ready(*lab));
+  }
+
+  NemesisContext context() {
+    return {*lab, [this] { return leaders; },
+            [this](const std::string& node) {
+              return testing::ask_number(must(lab->node(node)).address, "time");
+            }};
+  }
+  Result<Fault> inject(std::string_view name, const Json& parameters) {
+    return find(name)->make(context())->inject(parameters);
+  }
+  Proof heal(Fault& fault) {
+    Proof proof = must(fault->heal());
+    fmt::print("  {} -> {}\n", proof.effective ? "effective" : "vacuous", proof.summary);
+    return proof;
+  }
+  bool answers(const std::string& node) {
+    return testing::ask(must(lab->node(node)).address, "time", 100).has_value();
+  }
+  double skew(const std::string& node) {
+    return testing::clock_offset(must(lab->node(node)).address, "time");
+  }
+
+  testing::TempFolder folder;
+  std::unique_ptr<lab::Lab> lab;
+  std::vector<std::string> leaders{"n2"};
+};
+
+TEST_F(NemesisTest, PartitionsCutExactlyTheGrudge) {
+  up(5);
+  const std::vector<std::pair<Json, Pairs>> cases{
+      {{{"shape", "one"}, {"order", {"leader"}}},
+       {"n1>n2", "n2>n1", "n2>n3", "n2>n4", "n2>n5", "n3>n2", "n4>n2", "n5>n2"}},
+      {{{"shape", "one-way"}, {"order", {"leader"}}, {"direction", "out"}},
+       {"n2>n1", "n2>n3", "n2>n4", "n2>n5"}},
+      {{{"shape", "one-way"}, {"order", {"leader"}}, {"direction", "in"}},
+       {"n1>n2", "n3>n2", "n4>n2", "n5>n2"}},
+      {{{"shape", "ring"}, {"order", {"n1"}}},
+       {"n1>n3", "n1>n4", "n2>n4", "n2>n5", "n3>n1", "n3>n5", "n4>n1", "n4>n2", "n5>n2", "n5>n3"}},
+      {{{"shape", "bridge"}, {"order", {"n1"}}},
+       {"n1>n4", "n1>n5", "n2>n4", "n2>n5", "n4>n1", "n4>n2", "n5>n1", "n5>n2"}}};
+  for (const auto& [parameters, expected] : cases) {
+    auto fault = must(inject("partition", parameters));
+    EXPECT_EQ(testing::cut_pairs(*lab), expected) << parameters;
+    const Proof proof = heal(fault);
+    EXPECT_TRUE(proof.effective);
+    EXPECT_EQ(proof.detail["packets"], expected.size());  // one ping a pair
+    EXPECT_EQ(must(lab->firewall().rules_in_force()), 0U);
+  }
+  EXPECT_EQ(testing::cut_pairs(*lab), Pairs{});
+}
+
+TEST_F(NemesisTest, APartitionThatNobodyNoticedIsVacuous) {
+  up(3);
+  auto fault = must(inject("partition", {{"shape", "one"}}));
+  EXPECT_FALSE(heal(fault).effective);
+  EXPECT_FALSE(inject("partition", {{"shape", "sideways"}}));
+  EXPECT_FALSE(inject("partition", {{"shape", "one"}, {"order", {"n9"}}}));
+  EXPECT_FALSE(inject("partition", {{"shape", 5}}));
+}
+
+TEST_F(NemesisTest, TwoPartitionsAreUnited) {
+  up(3);
+  auto first = must(inject("partition", {{"shape", "one-way"}, {"order", {"n1"}}}));
+  auto second = must(inject("partition", {{"shape", "one-way"}, {"order", {"n2"}}}));
+  EXPECT_EQ(testing::cut_pairs(*lab), (Pairs{"n1>n2", "n1>n3", "n2>n1", "n2>n3"}));
+  EXPECT_TRUE(heal(first).effective);
+  EXPECT_EQ(testing::cut_pairs(*lab), (Pairs{"n2>n1", "n2>n3"}));
+  EXPECT_TRUE(heal(second).effective);
+  EXPECT_EQ(testing::cut_pairs(*lab), Pairs{});
+}
+
+TEST_F(NemesisTest, AForgottenFaultHealsItself) {
+  up(3, true);
+  {
+    auto a = must(inject("partition", {{"shape", "one"}}));
+    auto b = must(inject("pause", {{"order", {"n1"}}}));
+    auto c = must(inject("kill", {{"order", {"n2"}}}));
+    auto d = must(inject("clock", {{"order", {"n3"}}, {"offsets_ms", {5000}}}));
+    EXPECT_FALSE(answers("n1"));
+    EXPECT_FALSE(answers("n2"));
+    EXPECT_NEAR(skew("n3"), 5, 0.1);
+  }
+  ASSERT_TRUE(testing::wait_until_ready(*lab));
+  EXPECT_NEAR(skew("n3"), 0, 0.1);
+  EXPECT_EQ(testing::cut_pairs(*lab), Pairs{});
+}
+
+TEST_F(NemesisTest, KillsAndRestarts) {
+  up(3);
+  auto fault = must(inject("kill", {{"style", "down"}, {"order", {"leader", "n1"}}, {"count", 2}}));
+  EXPECT_EQ(fault->description()["targets"], (Json{"n2", "n1"}));
+  EXPECT_FALSE(answers("n1"));
+  EXPECT_FALSE(answers("n2"));
+  EXPECT_TRUE(answers("n3"));
+  EXPECT_TRUE(heal(fault).effective);
+  ASSERT_TRUE(testing::wait_until_ready(*lab));
+  EXPECT_EQ(lab->incarnation("n2"), 2U);
+  EXPECT_EQ(lab->incarnation("n3"), 1U);
+}
+
+TEST_F(NemesisTest, BouncesQuickly) {
+  up(3);
+  auto fault =
+      must(inject("kill", {{"style", "bounce"}, {"order", {"n1"}}, {"rounds", 3}, {"up_ms", 30}}));
+  ASSERT_TRUE(eventually([&] { return lab->incarnation("n1") == 4; }));
+  const Proof proof = heal(fault);
+  EXPECT_EQ(proof.detail["kills"], 3);
+  ASSERT_TRUE(testing::wait_until_ready(*lab));
+  // Healed in the middle: it still ends with a running node.
+  fault = must(
+      inject("kill", {{"style", "bounce"}, {"order", {"n1"}}, {"rounds", 4}, {"up_ms", 5000}}));
+  EXPECT_EQ(heal(fault).detail["kills"], 1);
+  EXPECT_TRUE(testing::wait_until_ready(*lab));
+}
+
+TEST_F(NemesisTest, PausesAndResumes) {
+  up(3);
+  auto fault = must(inject("pause", {{"order", {"leader"}}, {"count", 1}}));
+  EXPECT_FALSE(answers("n2"));
+  EXPECT_TRUE(answers("n1"));
+  const Proof proof = heal(fault);
+  EXPECT_TRUE(proof.effective);
+  EXPECT_EQ(proof.detail["nodes"]["n2"]["stopped_all_along"], true);
+  EXPECT_TRUE(answers("n2"));
+}
+
+TEST_F(NemesisTest, SkewsClocks) {
+  up(2, true);
+  auto fault = must(
+      inject("clock", {{"order", {"n1", "n2"}}, {"count", 2}, {"offsets_ms", {1500, -30000}}}));
+  EXPECT_NEAR(skew("n1"), 1.5, 0.1);
+  EXPECT_NEAR(skew("n2"), -30, 0.1);
+  auto other = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {-500}}}));
+  EXPECT_NEAR(skew("n1"), 1, 0.1);
+  EXPECT_TRUE(heal(fault).effective);
+  EXPECT_NEAR(skew("n1"), -0.5, 0.1);
+  EXPECT_NEAR(skew("n2"), 0, 0.1);
+  EXPECT_TRUE(heal(other).effective);
+  EXPECT_NEAR(skew("n1"), 0, 0.1);
+}
+
+TEST_F(NemesisTest, StrobesClocks) {
+  up(1, true);
+  auto fault = must(
+      inject("clock",
+             {{"style", "strobe"}, {"order", {"n1"}}, {"offsets_ms", {5000}}, {"period_ms", 10}}));
+  bool wrong = false, right = false;
+  EXPECT_TRUE(eventually([&] {
+    const double now = skew("n1");
+    wrong |= now > 4;
+    right |= now < 1;
+    return wrong && right;
+  }));
+  const Proof proof = heal(fault);
+  EXPECT_TRUE(proof.effective);
+  EXPECT_GE(proof.detail["changes"], 1);
+  EXPECT_NEAR(skew("n1"), 0, 0.1);
+}
+
+TEST_F(NemesisTest, AClockThatDoesNotFollowIsVacuous) {
+  up(1, true);
+  if (auto killed = lab->kill("n1"); !killed) FAIL();
+  auto spec = testing::server_spec();
+  spec.environment["LD_PRELOAD"] = "";  // as a static binary
+  ASSERT_TRUE(lab->start("n1", spec));
+  ASSERT_TRUE(testing::wait_until_ready(*lab));
+  auto fault = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {5000}}}));
+  EXPECT_FALSE(heal(fault).effective);
+}
+
+TEST_F(NemesisTest, FaultsOverlapOnOneNode) {
+  up(3, true);
+  auto partition = must(inject("partition", {{"shape", "one"}, {"order", {"n1"}}}));
+  auto clock = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {7000}}}));
+  auto pause = must(inject("pause", {{"order", {"n1"}}}));
+  auto again = must(inject("pause", {{"order", {"n1"}}}));
+  EXPECT_TRUE(heal(again).effective);
+  EXPECT_FALSE(answers("n1"));  // the first pause is still in force
+  auto kill = must(inject("kill", {{"order", {"n1"}}}));
+  auto second_kill = must(inject("kill", {{"order", {"n1"}}}));
+  auto pause_of_the_dead = must(inject("pause", {{"order", {"n1"}}}));
+  EXPECT_FALSE(heal(pause_of_the_dead).effective);
+  EXPECT_FALSE(heal(second_kill).effective);
+  EXPECT_FALSE(lab->alive("n1"));  // only the fault that killed it restarts it
+  EXPECT_TRUE(heal(kill).effective);
+  ASSERT_TRUE(testing::wait_until_ready(*lab));
+  EXPECT_NEAR(skew("n1"), 7, 0.1);
+  const Proof proof = heal(pause);  // of a life that is over
+  EXPECT_TRUE(proof.effective);
+  EXPECT_EQ(proof.detail["nodes"]["n1"]["life_ended"], true);
+  EXPECT_TRUE(answers("n1"));
+  EXPECT_TRUE(heal(clock).effective);
+  EXPECT_EQ(testing::cut_pairs(*lab), (Pairs{"n1>n2", "n1>n3", "n2>n1", "n3>n1"}));
+  heal(partition);
+  EXPECT_EQ(testing::cut_pairs(*lab), Pairs{});
+}
+
+TEST_F(NemesisTest, ADeathOfItsOwnIsNotHidden) {
+  up(3);
+  auto kill = must(inject("kill", {{"order", {"n1"}}}));
+  auto pause = must(inject("pause", {{"order", {"n2"}}}));
+  testing::ask(must(lab->node("n3")).address, "exit 7", 50);
+  ASSERT_TRUE(eventually([&] { return !lab->alive("n3"); }));
+  const Proof proof = heal(kill);
+  EXPECT_NE(proof.summary.find("by itself: n3 exited with code 7"), std::string::npos);
+  EXPECT_EQ(heal(pause).detail["died_by_itself"], Json{"n3 exited with code 7"});
+  EXPECT_FALSE(lab->alive("n3"));  // and nobody restarts it
+}
+
+TEST_F(NemesisTest, WithoutALeaderThePlansOwnOrderCounts) {
+  up(3);
+  leaders = {};
+  auto fault = must(inject("kill", {{"order", {"leader", "n3", "n1", "n2"}}, {"count", 1}}));
+  EXPECT_EQ(fault->description()["targets"], Json{"n3"});
+  heal(fault);
+}
+
+}  // namespace
+}  // namespace gameday::nemesis
+
+int main(int argc, char** argv) { return gameday::lab::testing::test_main(argc, argv, true); }

@@ -1,0 +1,131 @@
+// SIGSTOP: a node that neither works nor closes its connections, as in a long garbage collection or
+// a virtual machine that is moved; it goes on later as if no time had passed.
+#include "nemesis/entries.h"
+#include "nemesis/targets.h"
+
+namespace gameday::nemesis {
+namespace {
+
+Json plan(Rng& rng, const std::vector<std::string>& nodes) {
+  const std::size_t count =
+      draw_count(rng, nodes.size(), {.one = 60, .minority = 15, .majority = 25, .all = 0});
+  return Json{{"order", draw_order(rng, nodes)}, {"count", count}};
+}
+
+std::string describe(const Json& parameters) {
+  return fmt::format("pause {} (SIGSTOP)", describe_targets(parameters));
+}
+
+class ActivePause : public ActiveFault {
+ public:
+  ActivePause(lab::Lab& lab, std::vector<std::string> targets)
+      : lab_(lab), deaths_(lab), targets_(std::move(targets)) {}
+  ~ActivePause() override {
+    for (const auto& item : pauses_) (void)lab_.resume(item.pause);
+  }
+
+  Status begin() {
+    for (const auto& node : targets_) {
+      if (!lab_.alive(node)) continue;
+      auto pause = lab_.pause(node);
+      if (pause)
+        pauses_.push_back({std::move(*pause), std::chrono::steady_clock::now()});
+      else if (lab_.alive(node))
+        return tl::make_unexpected(pause.error());
+    }
+    return {};
+  }
+
+  Json description() const override { return Json{{"targets", targets_}}; }
+
+  Result<Proof> heal() override {
+    Proof proof;
+    std::vector<std::string> facts;
+    Json nodes = Json::object();
+    std::string error;
+    for (const auto& item : std::exchange(pauses_, {})) {
+      const bool stopped = was_stopped_all_along(item.pause);
+      auto resumed = lab_.resume(item.pause);
+      if (!resumed && error.empty()) error = resumed.error().message;
+      proof.effective |= stopped || gone(item.pause);
+      facts.push_back(fact(item, stopped));
+      nodes[item.pause.node] = to_json(item, stopped, resumed.value_or(false));
+    }
+    if (!error.empty()) return fail("{}", error);
+    proof.summary = facts.empty() ? fmt::format("{} did not run: nothing to pause", join(targets_))
+                                  : join(facts);
+    proof.detail["nodes"] = std::move(nodes);
+    deaths_.report(proof);
+    return proof;
+  }
+
+ private:
+  struct Item {
+    lab::Pause pause;
+    std::chrono::steady_clock::time_point since;
+  };
+
+  // Killed (and perhaps restarted) since: the pause ended with that life.
+  bool gone(const lab::Pause& pause) const {
+    return !lab_.alive(pause.node) || lab_.incarnation(pause.node) != pause.incarnation;
+  }
+
+  // No thread has been on a processor since: state T, and not one context switch more.
+  bool was_stopped_all_along(const lab::Pause& pause) const {
+    if (gone(pause)) return false;
+    const auto now = lab_.processes(pause.node);
+    if (!now || now->size() != pause.processes.size()) return false;
+    for (std::size_t i = 0; i < now->size(); ++i) {
+      const auto &then = pause.processes[i], &here = (*now)[i];
+      if (here.state != 'T' || here.pid != then.pid || here.switches != then.switches ||
+          here.cpu_ticks != then.cpu_ticks)
+        return false;
+    }
+    return true;
+  }
+
+  std::string fact(const Item& item, bool stopped) const {
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - item.since).count();
+    if (gone(item.pause))
+      return fmt::format("{} was stopped until its life ended otherwise", item.pause.node);
+    if (!stopped)
+      return fmt::format("{} ran although it should have been stopped", item.pause.node);
+    return fmt::format(
+        "{} stood still for {:.2f} s, {}", item.pause.node, seconds,
+        lab_.paused(item.pause.node) ? "and does for another fault" : "and runs again");
+  }
+
+  Json to_json(const Item& item, bool stopped, bool resumed) const {
+    return Json{
+        {"processes", item.pause.processes.size()},
+        {"stopped_within_ms", std::chrono::duration<double, std::milli>(item.pause.took).count()},
+        {"stopped_all_along", stopped},
+        {"resumed", resumed},
+        {"life_ended", gone(item.pause)}};
+  }
+
+  lab::Lab& lab_;
+  DeathWatch deaths_;
+  const std::vector<std::string> targets_;
+  std::vector<Item> pauses_;
+};
+
+Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
+  auto targets = resolve_targets(parameters, context);
+  if (!targets) return tl::make_unexpected(targets.error());
+  auto fault = std::make_unique<ActivePause>(context.lab, std::move(*targets));
+  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
+  return fault;
+}
+
+std::unique_ptr<Nemesis> make(const NemesisContext& context) {
+  return std::make_unique<EntryNemesis>(kPause, context, inject);
+}
+
+}  // namespace
+
+constinit const Entry kPause{
+    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, make, false};
+
+}  // namespace gameday::nemesis

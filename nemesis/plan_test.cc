@@ -1,0 +1,155 @@
+// What is pure of the faults: plans, descriptions, grudges. No kernel needed.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "nemesis/catalog.h"
+#include "nemesis/grudge.h"
+#include "nemesis/targets.h"
+
+namespace gameday::nemesis {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names names(int count) {
+  Names result;
+  for (int i = 1; i <= count; ++i) result.push_back(fmt::format("n{}", i));
+  return result;
+}
+
+// The nodes that `node` hears and that hear it, itself included.
+std::set<std::string> reaches(const Grudge& grudge, const Names& nodes, const std::string& node) {
+  std::set<std::string> result;
+  const auto drops = [&](const std::string& to, const std::string& from) {
+    const auto it = grudge.find(to);
+    return it != grudge.end() && it->second.contains(from);
+  };
+  for (const auto& other : nodes)
+    if (!drops(node, other) && !drops(other, node)) result.insert(other);
+  return result;
+}
+
+bool is_symmetric(const Grudge& grudge) {
+  for (const auto& [to, froms] : grudge)
+    for (const auto& from : froms) {
+      const auto it = grudge.find(from);
+      if (it == grudge.end() || !it->second.contains(to)) return false;
+    }
+  return true;
+}
+
+TEST(Grudge, CutsGroups) {
+  const Grudge expected{{"n1", {"n3"}}, {"n2", {"n3"}}, {"n3", {"n1", "n2"}}};
+  EXPECT_EQ(grudge_of({Shape::halves, 2, true}, names(3)), expected);
+  EXPECT_EQ(grudge_of({Shape::majority, 1, true}, {"n3", "n1", "n2"}), expected);
+  EXPECT_EQ(grudge_of({Shape::one, 2, true}, {"n3", "n2", "n1"}), expected);
+}
+
+TEST(Grudge, OneWayDropsOneWayOnly) {
+  EXPECT_EQ(grudge_of({Shape::one_way, 1, true}, names(3)),
+            (Grudge{{"n2", {"n1"}}, {"n3", {"n1"}}}));
+  EXPECT_EQ(grudge_of({Shape::one_way, 1, false}, names(3)), (Grudge{{"n1", {"n2", "n3"}}}));
+  EXPECT_EQ(grudge_of({Shape::one_way, 1, true}, names(2)), (Grudge{{"n2", {"n1"}}}));
+}
+
+TEST(Grudge, IsolatesAMajorityEachAlone) {
+  const auto three = grudge_of({Shape::isolate_majority, 1, true}, names(3));
+  for (const auto& node : names(3)) EXPECT_EQ(reaches(three, names(3), node).size(), 1U);
+  const auto five = grudge_of({Shape::isolate_majority, 1, true}, names(5));
+  EXPECT_EQ(reaches(five, names(5), "n3").size(), 1U);
+  EXPECT_EQ(reaches(five, names(5), "n4"), (std::set<std::string>{"n4", "n5"}));
+}
+
+TEST(Grudge, BridgeHasOneNodeInBetween) {
+  EXPECT_EQ(grudge_of({Shape::bridge, 1, true}, names(3)),
+            (Grudge{{"n1", {"n3"}}, {"n3", {"n1"}}}));
+  const auto five = grudge_of({Shape::bridge, 1, true}, names(5));
+  EXPECT_EQ(reaches(five, names(5), "n3").size(), 5U);
+  EXPECT_EQ(reaches(five, names(5), "n1"), (std::set<std::string>{"n1", "n2", "n3"}));
+  EXPECT_EQ(reaches(five, names(5), "n5"), (std::set<std::string>{"n3", "n4", "n5"}));
+}
+
+TEST(Grudge, InARingAllReachAMajorityAndNoTwoTheSame) {
+  const auto five = grudge_of({Shape::ring, 1, true}, names(5));
+  EXPECT_EQ(reaches(five, names(5), "n1"), (std::set<std::string>{"n5", "n1", "n2"}));
+  for (int n = 4; n <= 64; ++n) {
+    const auto grudge = grudge_of({Shape::ring, 1, true}, names(n));
+    EXPECT_FALSE(grudge.empty()) << n;
+    EXPECT_TRUE(is_symmetric(grudge)) << n;
+    std::set<std::set<std::string>> majorities;
+    for (const auto& node : names(n)) {
+      const auto seen = reaches(grudge, names(n), node);
+      EXPECT_GT(2 * seen.size(), static_cast<std::size_t>(n)) << n;
+      majorities.insert(seen);
+    }
+    EXPECT_EQ(majorities.size(), static_cast<std::size_t>(n));
+  }
+}
+
+TEST(Grudge, EveryShapeCutsSomethingWhateverTheSize) {
+  for (Shape shape : {Shape::halves, Shape::majority, Shape::one, Shape::ring, Shape::bridge,
+                      Shape::one_way, Shape::isolate_majority})
+    for (int n = 2; n <= 9; ++n)
+      for (std::size_t size : {0U, 1U, 4U, 99U}) {
+        EXPECT_FALSE(grudge_of({shape, size, true}, names(n)).empty()) << to_string(shape) << n;
+        EXPECT_TRUE(grudge_of({shape, size, true}, names(1)).empty());
+      }
+}
+
+TEST(Targets, ResolveTheLeader) {
+  const Json parameters = {{"order", {"leader", "n3", "n1", "n2"}}};
+  EXPECT_EQ(resolve_order(parameters, "n2", names(3)).value(), (Names{"n2", "n3", "n1"}));
+  EXPECT_EQ(resolve_order(parameters, "", names(3)).value(), (Names{"n3", "n1", "n2"}));
+  EXPECT_EQ(resolve_order(Json{{"order", {"n2"}}}, "n1", names(3)).value(),
+            (Names{"n2", "n1", "n3"}));
+  EXPECT_FALSE(resolve_order(Json{{"order", {"n4"}}}, "n1", names(3)));
+  EXPECT_FALSE(resolve_order(Json{{"order", "n1"}}, "n1", names(3)));
+}
+
+TEST(Catalog, PlansArePureAndCanBeDescribed) {
+  for (const auto& entry : catalog()) {
+    EXPECT_EQ(find(entry.name), &entry);
+    for (int nodes = 1; nodes <= 9; ++nodes)
+      for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        Rng a(seed), b(seed);
+        const Json plan = entry.plan(a, names(nodes));
+        EXPECT_EQ(plan, entry.plan(b, names(nodes)));
+        EXPECT_EQ(plan, Json::parse(plan.dump()));  // survives test.json
+        const std::string sentence = entry.describe(plan);
+        EXPECT_GT(sentence.size(), 10U);
+        EXPECT_EQ(sentence.find("malformed"), std::string::npos) << sentence;
+        if (seed < 3 && nodes == 5) fmt::print("  {}: {}\n", entry.name, sentence);
+      }
+  }
+  EXPECT_EQ(find("no such fault"), nullptr);
+}
+
+TEST(Catalog, PlansHaveVariety) {
+  Rng rng(1);
+  std::set<std::string> shapes3, shapes5;
+  int leader = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Json plan = find("partition")->plan(rng, names(5));
+    shapes5.insert(plan["shape"]);
+    leader += plan["order"][0] == kLeader;
+    shapes3.insert(find("partition")->plan(rng, names(3))["shape"].get<std::string>());
+  }
+  EXPECT_EQ(shapes5.size(), 7U);
+  EXPECT_EQ(shapes3.size(), 4U);
+  EXPECT_NEAR(leader, 500, 60);
+  double smallest = 1e9, largest = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Json plan = find("clock")->plan(rng, names(5));
+    for (const auto& offset : plan["offsets_ms"]) {
+      smallest = std::min(smallest, std::abs(offset.get<double>()));
+      largest = std::max(largest, std::abs(offset.get<double>()));
+    }
+  }
+  EXPECT_GE(smallest, 100);
+  EXPECT_LE(largest, 60'000);
+  EXPECT_GT(largest, 30'000);
+}
+
+}  // namespace
+}  // namespace gameday::nemesis

@@ -1,0 +1,19 @@
+#include "workloads/catalog.h"
+
+#include <array>
+
+namespace gameday::workloads {
+
+std::span<const Workload* const> catalog() {
+  static constexpr std::array<const Workload*, 5> kCatalog{&kAll, &kRegister, &kAppend, &kSet,
+                                                           &kAvailability};
+  return kCatalog;
+}
+
+const Workload* find(std::string_view name) {
+  for (const Workload* w : catalog())
+    if (w->name == name) return w;
+  return nullptr;
+}
+
+}  // namespace gameday::workloads

@@ -1,0 +1,21 @@
+// Unique documents: what was acknowledged must be on every node at the end (I3).
+#include "workloads/catalog.h"
+#include "workloads/ops.h"
+
+namespace gameday::workloads {
+namespace {
+
+Gen clients(const WorkloadOptions& options) {
+  return at_rate(gen::stream(0, [](Rng&, std::int64_t n) { return make_op("add", n); }), options);
+}
+
+Gen final_reads(const WorkloadOptions& options) {
+  return gen::sequence({read_every_node("jobs", options), read_every_node("read-set", options)});
+}
+
+}  // namespace
+
+const Workload kSet{"set", "add unique documents, read all of them from every node at the end",
+                    "set-full, job-sequence", clients, final_reads};
+
+}  // namespace gameday::workloads
