@@ -149,11 +149,17 @@ void Node::handle(raft::Output output) {
                  .entries = std::move(output.entries),
                  .messages_after = std::move(output.messages_after_persist)});
   }
-  if (!output.committed.empty()) applier_->push(std::move(output.committed));
+  std::move(output.committed.begin(), output.committed.end(), std::back_inserter(to_apply_));
+  // BUG 23 reply-at-commit-read-before-apply: nobody waits for it, so applying is left to the tick
+  if (!options_.bugs.reply_at_commit_read_before_apply) apply_committed();
   for (const raft::ReadState& read : output.reads) on_read_state(read);
   for (const std::uint64_t context : output.failed_reads) on_failed_read(context);
   // dropped_proposals need nothing: their entries commit or are overwritten, WritePath sees which,
   // and a deadline bounds the wait.
+}
+
+void Node::apply_committed() {
+  if (!to_apply_.empty()) applier_->push(std::exchange(to_apply_, {}));
 }
 
 void Node::send(const std::vector<raft::Message>& messages) {
@@ -193,6 +199,7 @@ void Node::tick() {
   tick_timer_.async_wait([this](error_code cancelled) {
     if (cancelled) return;
     raft_.tick();
+    apply_committed();
     const TimePoint now = Clock::now();
     writes_->on_tick(now);
     expire_reads(now);

@@ -80,6 +80,7 @@ class Node {
   void schedule_pump();
   void pump();
   void handle(raft::Output output);
+  void apply_committed();
   void send(const std::vector<raft::Message>& messages);
   void on_durable(const std::vector<DiskWork>& works);
   void on_in_state(const Watermark& reached);
@@ -111,6 +112,7 @@ class Node {
 
   Watermark in_state_;
   Watermark applied_;
+  std::vector<raft::Entry> to_apply_;  // committed, not yet given to the applier
   std::uint64_t next_read_ = 1;
   std::vector<Read> new_reads_;
   std::vector<Read> retried_reads_;                         // asked again at the next tick
