@@ -25,6 +25,7 @@
 
 #include "harness/core/fault.h"
 #include "harness/lab/lab.h"
+#include "nemesis/parameters.h"
 
 namespace gameday::nemesis {
 
@@ -44,6 +45,7 @@ struct Entry {
   // Nemesis::plan and Nemesis::describe without a lab: a schedule can be drawn and shown anywhere.
   Json (*plan)(Rng& rng, const std::vector<std::string>& nodes);
   std::string (*describe)(const Json& parameters);
+  std::span<const Parameter> parameters;  // what plan() draws, and a schedule by hand may say
   std::unique_ptr<Nemesis> (*make)(const NemesisContext& context);
   bool needs_fake_clocks = false;  // LabOptions::fake_clocks must be set
 };

@@ -197,12 +197,9 @@ class ActiveClock : public ActiveFault {
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
-  const Json style = parameters.value("style", Json("bump"));
-  if (style != "bump" && style != "strobe") return fail("\"style\" of a clock is bump or strobe");
   std::vector<nanoseconds> offsets;
-  for (const auto& offset : parameters.value("offsets_ms", Json::array()))
-    if (offset.is_number()) offsets.push_back(milliseconds(std::llround(offset.get<double>())));
-  if (offsets.empty()) return fail("a clock fault needs \"offsets_ms\", one number a node");
+  for (const auto& offset : parameters.at("offsets_ms"))
+    offsets.push_back(milliseconds(std::llround(offset.get<double>())));
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
   auto fault = std::make_unique<ActiveClock>(context, parameters);
@@ -211,6 +208,19 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   return fault;
 }
 
+constexpr std::string_view kStyles[]{"bump", "strobe"};
+constexpr Parameter kParameters[]{
+    {.name = "style", .words = kStyles},
+    kOrderParameter,
+    kCountParameter,
+    // One for each node hit, repeated where there are fewer; a century at most.
+    {.name = "offsets_ms",
+     .kind = Parameter::Kind::numbers,
+     .least = -3.2e12,
+     .most = 3.2e12,
+     .required = true},
+    {.name = "period_ms", .kind = Parameter::Kind::whole, .least = 1, .most = 1e6}};
+
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kClock, context, inject);
 }
@@ -218,7 +228,9 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kClock{
-    "clock", "set wall clocks wrong by up to a minute, steadily or strobing", plan, describe, make,
+    "clock",     "set wall clocks wrong by up to a minute, steadily or strobing",
+    plan,        describe,
+    kParameters, make,
     true};
 
 }  // namespace gameday::nemesis

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nemesis/catalog.h"
+#include "nemesis/targets.h"
 
 namespace gameday::nemesis {
 
@@ -21,10 +22,11 @@ class EntryNemesis : public Nemesis {
   std::string describe(const Json& parameters) const override {
     return entry_.describe(parameters);
   }
-  Result<std::unique_ptr<ActiveFault>> inject(const Json& parameters) override try {
+  Result<std::unique_ptr<ActiveFault>> inject(const Json& parameters) override {
+    if (auto valid = check_parameters(entry_.parameters, parameters, node_names(context_.lab));
+        !valid)
+      return fail("{}: {}", entry_.name, valid.error().message);
     return inject_(context_, parameters);
-  } catch (const Json::exception& e) {  // a schedule written by hand
-    return fail("malformed parameters of {}: {}", entry_.name, e.what());
   }
 
  private:

@@ -1,20 +1,10 @@
 #include "nemesis/grudge.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 namespace gameday::nemesis {
 namespace {
-
-constexpr std::array<std::pair<Shape, std::string_view>, 7> kNames{
-    {{Shape::halves, "halves"},
-     {Shape::majority, "majority"},
-     {Shape::one, "one"},
-     {Shape::ring, "ring"},
-     {Shape::bridge, "bridge"},
-     {Shape::one_way, "one-way"},
-     {Shape::isolate_majority, "isolate-majority"}}};
 
 // Cut(i, j): the j-th node of the order gets nothing from the i-th.
 Grudge build(const std::vector<std::string>& order,
@@ -46,16 +36,12 @@ Grudge bridge(const std::vector<std::string>& order) {
 
 }  // namespace
 
-std::string_view to_string(Shape shape) {
-  for (const auto& [value, name] : kNames)
-    if (value == shape) return name;
-  return "?";
-}
+std::string_view to_string(Shape shape) { return kShapeNames.at(static_cast<std::size_t>(shape)); }
 
-Result<Shape> parse_shape(std::string_view text) {
-  for (const auto& [value, name] : kNames)
-    if (name == text) return value;
-  return fail("there is no shape of partition called \"{}\"", text);
+std::optional<Shape> parse_shape(std::string_view name) {
+  const auto found = std::find(kShapeNames.begin(), kShapeNames.end(), name);
+  if (found == kShapeNames.end()) return std::nullopt;
+  return static_cast<Shape>(found - kShapeNames.begin());
 }
 
 Grudge grudge_of(const GrudgeSpec& spec, const std::vector<std::string>& order) {

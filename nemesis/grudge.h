@@ -1,13 +1,13 @@
 // Partitions as a pure function: who drops whose packets (Jepsen calls it a grudge).
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "harness/core/error.h"
 
 namespace gameday::nemesis {
 
@@ -23,8 +23,10 @@ enum class Shape {
   one_way,           // nothing from the first size nodes to the rest ("out"), or to them ("in")
   isolate_majority,  // a majority of the nodes, each alone; no majority is left anywhere
 };
+inline constexpr std::array<std::string_view, 7> kShapeNames{
+    "halves", "majority", "one", "ring", "bridge", "one-way", "isolate-majority"};
 std::string_view to_string(Shape shape);
-Result<Shape> parse_shape(std::string_view text);
+std::optional<Shape> parse_shape(std::string_view name);
 
 struct GrudgeSpec {
   Shape shape = Shape::one;

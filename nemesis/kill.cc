@@ -138,14 +138,20 @@ class ActiveKill : public ActiveFault {
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
-  const Json style = parameters.value("style", Json("down"));
-  if (style != "down" && style != "bounce") return fail("\"style\" of a kill is down or bounce");
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
   auto fault = std::make_unique<ActiveKill>(context.lab, parameters, std::move(*targets));
   if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
   return fault;
 }
+
+constexpr std::string_view kStyles[]{"down", "bounce"};
+constexpr Parameter kParameters[]{
+    {.name = "style", .words = kStyles},
+    kOrderParameter,
+    kCountParameter,
+    {.name = "rounds", .kind = Parameter::Kind::whole, .least = 1, .most = 1e4},
+    {.name = "up_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6}};
 
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kKill, context, inject);
@@ -154,7 +160,9 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kKill{
-    "kill", "kill -9 nodes and restart them, later or at once and repeatedly", plan, describe, make,
+    "kill",      "kill -9 nodes and restart them, later or at once and repeatedly",
+    plan,        describe,
+    kParameters, make,
     false};
 
 }  // namespace gameday::nemesis

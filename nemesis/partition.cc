@@ -69,23 +69,14 @@ struct Parsed {
   Action action = Action::drop;
 };
 
-Result<Parsed> parse(const Json& parameters) try {
-  auto shape = parse_shape(parameters.value("shape", "one"));
-  if (!shape) return tl::make_unexpected(shape.error());
-  const std::string direction = parameters.value("direction", "out");
-  const std::string action = parameters.value("action", "drop");
-  if (direction != "out" && direction != "in") return fail("\"direction\" is out or in");
-  if (action != "drop" && action != "reject") return fail("\"action\" is drop or reject");
-  return Parsed{{*shape, parameters.value("size", std::size_t{1}), direction == "out"},
-                action == "drop" ? Action::drop : Action::reject};
-} catch (const Json::exception& e) {
-  return fail("malformed parameters of a partition: {}", e.what());
+Parsed parse(const Json& parameters) {
+  return {{parse_shape(parameters.value("shape", "one")).value_or(Shape::one),
+           parameters.value("size", std::size_t{1}), parameters.value("direction", "out") == "out"},
+          parameters.value("action", "drop") == "drop" ? Action::drop : Action::reject};
 }
 
 std::string describe(const Json& parameters) {
-  const auto parsed = parse(parameters);
-  if (!parsed) return parsed.error().message;
-  const GrudgeSpec& grudge = parsed->grudge;
+  const auto [grudge, action] = parse(parameters);
   const std::string first = describe_first(parameters, grudge.size);
   const std::string who = describe_first(parameters, 1);
   const auto sentence = [&]() -> std::string {
@@ -112,7 +103,7 @@ std::string describe(const Json& parameters) {
     }
     return {};
   };
-  return sentence() + (parsed->action == Action::reject ? ", with connections refused" : "");
+  return sentence() + (action == Action::reject ? ", with connections refused" : "");
 }
 
 Json to_json(const Grudge& grudge) {
@@ -202,16 +193,24 @@ class ActivePartition : public ActiveFault {
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
-  auto parsed = parse(parameters);
-  if (!parsed) return tl::make_unexpected(parsed.error());
+  const auto [grudge, action] = parse(parameters);
   auto order = resolve_order(parameters, context);
   if (!order) return tl::make_unexpected(order.error());
   if (order->size() < 2) return fail("a partition needs two nodes");
-  auto fault = std::make_unique<ActivePartition>(context.lab, parameters,
-                                                 grudge_of(parsed->grudge, *order), parsed->action);
+  auto fault =
+      std::make_unique<ActivePartition>(context.lab, parameters, grudge_of(grudge, *order), action);
   if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
   return fault;
 }
+
+constexpr std::string_view kDirections[]{"out", "in"};
+constexpr std::string_view kActions[]{"drop", "reject"};
+constexpr Parameter kParameters[]{
+    {.name = "shape", .words = kShapeNames},
+    kOrderParameter,
+    {.name = "size", .kind = Parameter::Kind::whole, .least = 1, .most = 1e6},
+    {.name = "direction", .words = kDirections},
+    {.name = "action", .words = kActions}};
 
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kPartition, context, inject);
@@ -222,6 +221,7 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 constinit const Entry kPartition{
     "partition", "cut the network between nodes: halves, minorities, rings, bridges, one way",
     plan,        describe,
-    make,        false};
+    kParameters, make,
+    false};
 
 }  // namespace gameday::nemesis

@@ -119,6 +119,8 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   return fault;
 }
 
+constexpr Parameter kParameters[]{kOrderParameter, kCountParameter};
+
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kPause, context, inject);
 }
@@ -126,6 +128,7 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kPause{
-    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, make, false};
+    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, kParameters, make,
+    false};
 
 }  // namespace gameday::nemesis

@@ -118,11 +118,38 @@ TEST(Catalog, PlansArePureAndCanBeDescribed) {
         EXPECT_EQ(plan, Json::parse(plan.dump()));  // survives test.json
         const std::string sentence = entry.describe(plan);
         EXPECT_GT(sentence.size(), 10U);
-        EXPECT_EQ(sentence.find("malformed"), std::string::npos) << sentence;
+        const auto valid = check_parameters(entry.parameters, plan, names(nodes));
+        EXPECT_TRUE(valid) << valid.error().message;
         if (seed < 3 && nodes == 5) fmt::print("  {}: {}\n", entry.name, sentence);
       }
   }
   EXPECT_EQ(find("no such fault"), nullptr);
+}
+
+TEST(Catalog, ParametersByHandAreCheckedByTheirTable) {
+  const auto complaint = [](std::string_view fault, const Json& parameters) {
+    const auto valid = check_parameters(find(fault)->parameters, parameters, names(3));
+    return valid ? std::string() : valid.error().message;
+  };
+  const std::vector<std::tuple<std::string_view, Json, std::string_view>> cases{
+      {"partition", {{"shape", "sideways"}}, "isolate-majority"},
+      {"partition", {{"shape", 5}}, "one-way"},
+      {"partition", {{"shap", "one"}}, "\"shap\"; there are shape, order, size"},
+      {"partition", {{"order", {"n4"}}}, "n1, n2, n3"},
+      {"partition", {{"order", "n1"}}, "list"},
+      {"partition", {{"size", 0}}, "1 to"},
+      {"kill", {{"count", 1.5}}, "whole"},
+      {"kill", {{"style", "gently"}}, "bounce"},
+      {"pause", Json::array(), "object"},
+      {"clock", Json::object(), "\"offsets_ms\" is missing"},
+      {"clock", {{"offsets_ms", Json::array()}}, "list of numbers"},
+      {"clock", {{"offsets_ms", {1, "soon"}}}, "list of numbers"},
+  };
+  for (const auto& [fault, parameters, said] : cases)
+    EXPECT_NE(complaint(fault, parameters).find(said), std::string::npos)
+        << fault << parameters << ": " << complaint(fault, parameters);
+  EXPECT_EQ(complaint("partition", {{"order", {"leader", "n2"}}}), "");
+  EXPECT_EQ(complaint("kill", Json::object()), "");
 }
 
 TEST(Catalog, PlansHaveVariety) {

@@ -91,20 +91,16 @@ Result<std::vector<PlannedFault>> read_schedule(const fs::path& file) {
 
 // A schedule by hand may ask for what no nemesis understands: said before anything is started.
 Status check_schedule(const std::vector<PlannedFault>& schedule,
-                      const std::vector<run::FaultKind>& kinds, double time_limit) {
+                      const std::vector<std::string>& nodes, double time_limit) {
   for (std::size_t i = 0; i < schedule.size(); ++i) {
     const PlannedFault& planned = schedule[i];
     if (planned.at >= time_limit)
       return fail("--schedule: entry {} begins at {:g} s, after the clients end (--time-limit {:g})",
                   i + 1, planned.at, time_limit);
-    const auto kind = std::find_if(kinds.begin(), kinds.end(),
-                                   [&](auto& k) { return k.name == planned.fault; });
-    try {
-      (void)kind->describe(planned.parameters);
-    } catch (const std::exception&) {
-      return fail("--schedule: entry {}: {} does not understand the parameters {}", i + 1,
-                  planned.fault, planned.parameters.dump());
-    }
+    const auto valid = nemesis::check_parameters(nemesis::find(planned.fault)->parameters,
+                                                 planned.parameters, nodes);
+    if (!valid)
+      return fail("--schedule: entry {}, {}: {}", i + 1, planned.fault, valid.error().message);
   }
   return {};
 }
@@ -231,7 +227,7 @@ Result<Composition> compose(const RunOptions& given) {
   if (plan.schedule.empty() && !kinds->empty())
     return fail("--time-limit {:g} leaves no time for faults; give at least {} s", o.time_limit,
                 3 + kinds->size() / 2);
-  if (auto possible = check_schedule(plan.schedule, *kinds, o.time_limit); !possible)
+  if (auto possible = check_schedule(plan.schedule, nodes, o.time_limit); !possible)
     return tl::make_unexpected(possible.error());
   plan.faults = std::move(*kinds);
   plan.test = test_json(o, plan, nodes);

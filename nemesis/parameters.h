@@ -1,0 +1,39 @@
+// What the parameters of a fault may be: each fault has a table of them, so that a schedule written
+// by hand is refused, with the reason, before anything is started.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/error.h"
+#include "harness/core/json.h"
+
+namespace gameday::nemesis {
+
+struct Parameter {
+  enum class Kind : std::uint8_t {
+    word,     // one of `words`
+    whole,    // a whole number of least..most
+    numbers,  // a list of at least one number of least..most
+    order,    // a list of names of nodes; "leader" may be one of them
+  };
+  std::string_view name;
+  Kind kind = Kind::word;
+  std::span<const std::string_view> words = {};
+  double least = 0, most = 0;
+  bool required = false;
+};
+
+// Those that several faults have.
+inline constexpr Parameter kOrderParameter{.name = "order", .kind = Parameter::Kind::order};
+inline constexpr Parameter kCountParameter{
+    .name = "count", .kind = Parameter::Kind::whole, .least = 1, .most = 1e6};
+
+// An error names the parameter, what it must be, and what it is.
+Status check_parameters(std::span<const Parameter> known, const Json& parameters,
+                        const std::vector<std::string>& nodes);
+
+}  // namespace gameday::nemesis
