@@ -17,44 +17,49 @@ bool within(const Json& value, const Parameter& parameter) {
   return number >= parameter.least && number <= parameter.most;
 }
 
-Status check_order(const Json& order, const std::vector<std::string>& nodes) {
-  if (!order.is_array()) return fail("\"order\" must be a list of nodes, not {}", order.dump());
-  for (const auto& name : order) {
-    const bool known =
-        name == kLeader || std::find(nodes.begin(), nodes.end(), name) != nodes.end();
-    if (!known)
-      return fail("\"order\" names {}, which is no node; there are {} and \"{}\"", name.dump(),
-                  fmt::join(nodes, ", "), kLeader);
+// What a value must be, in words.
+std::string wanted(const Parameter& parameter) {
+  switch (parameter.kind) {
+    case Parameter::Kind::word:
+      return fmt::format("{}", fmt::join(parameter.words, "|"));
+    case Parameter::Kind::whole:
+      return fmt::format("a whole number of {} to {}", parameter.least, parameter.most);
+    case Parameter::Kind::numbers:
+      return fmt::format("a list of numbers of {} to {}", parameter.least, parameter.most);
+    case Parameter::Kind::order:
+      return fmt::format("a list of nodes and \"{}\"", kLeader);
   }
   return {};
 }
 
-Status check_one(const Parameter& parameter, const Json& value,
-                 const std::vector<std::string>& nodes) {
+bool fits(const Parameter& parameter, const Json& value, const std::vector<std::string>& nodes) {
   switch (parameter.kind) {
     case Parameter::Kind::word:
-      if (std::any_of(parameter.words.begin(), parameter.words.end(),
-                      [&](auto word) { return value == word; }))
-        return {};
-      return fail("\"{}\" must be one of {}, not {}", parameter.name,
-                  fmt::join(parameter.words, ", "), value.dump());
+      return std::any_of(parameter.words.begin(), parameter.words.end(),
+                         [&](auto word) { return value == word; });
     case Parameter::Kind::whole:
-      if (value.is_number_integer() && within(value, parameter)) return {};
-      return fail("\"{}\" must be a whole number of {} to {}, not {}", parameter.name,
-                  parameter.least, parameter.most, value.dump());
+      return value.is_number_integer() && within(value, parameter);
     case Parameter::Kind::numbers:
-      if (value.is_array() && !value.empty() &&
-          std::all_of(value.begin(), value.end(), [&](auto& v) { return within(v, parameter); }))
-        return {};
-      return fail("\"{}\" must be a list of numbers of {} to {}, not {}", parameter.name,
-                  parameter.least, parameter.most, value.dump());
+      return value.is_array() && !value.empty() &&
+             std::all_of(value.begin(), value.end(),
+                         [&](const Json& number) { return within(number, parameter); });
     case Parameter::Kind::order:
-      return check_order(value, nodes);
+      return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
+               return name == kLeader || std::find(nodes.begin(), nodes.end(), name) != nodes.end();
+             });
   }
-  return {};
+  return false;
 }
 
 }  // namespace
+
+std::string describe(std::span<const Parameter> known) {
+  std::string result;
+  for (const Parameter& parameter : known)
+    result +=
+        fmt::format("{}{}: {}", result.empty() ? "" : ", ", parameter.name, wanted(parameter));
+  return result;
+}
 
 Status check_parameters(std::span<const Parameter> known, const Json& parameters,
                         const std::vector<std::string>& nodes) {
@@ -68,7 +73,11 @@ Status check_parameters(std::span<const Parameter> known, const Json& parameters
                      [](const Parameter& p) { return p.name; });
       return fail("there is no parameter \"{}\"; there are {}", name, fmt::join(names, ", "));
     }
-    if (auto status = check_one(*found, value, nodes); !status) return status;
+    if (!fits(*found, value, nodes))
+      return fail("\"{}\" must be {}, not {}{}", name, wanted(*found), value.dump(),
+                  found->kind == Parameter::Kind::order
+                      ? fmt::format("; the nodes are {}", fmt::join(nodes, ", "))
+                      : "");
   }
   for (const Parameter& parameter : known)
     if (parameter.required && !parameters.contains(parameter.name))

@@ -32,6 +32,9 @@ inline constexpr Parameter kOrderParameter{.name = "order", .kind = Parameter::K
 inline constexpr Parameter kCountParameter{
     .name = "count", .kind = Parameter::Kind::whole, .least = 1, .most = 1e6};
 
+// "shape: halves|one, size: 1 to 9", for `gameday list faults`.
+std::string describe(std::span<const Parameter> known);
+
 // An error names the parameter, what it must be, and what it is.
 Status check_parameters(std::span<const Parameter> known, const Json& parameters,
                         const std::vector<std::string>& nodes);

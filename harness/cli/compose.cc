@@ -305,8 +305,9 @@ std::optional<Listing> list(const std::string& what) {
     for (const Workload* w : workloads::catalog())
       l.rows.push_back({std::string(w->name), std::string(w->summary), std::string(w->checkers)});
   } else if (what == "faults") {
+    l.columns = {"name", "what it is", "parameters"};
     for (const auto& f : nemesis::catalog())
-      l.rows.push_back({std::string(f.name), std::string(f.summary)});
+      l.rows.push_back({std::string(f.name), std::string(f.summary), nemesis::describe(f.parameters)});
   } else if (what == "checkers") {
     for (const Checker* c : checkers())
       l.rows.push_back({std::string(c->name()), std::string(c->summary())});

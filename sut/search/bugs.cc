@@ -16,7 +16,7 @@ constexpr std::array<Bug, 10> catalogue{{
      "Raft 5.4.1", "PK", "set-full (I3)"},
     {6, "ex-leader-rolls-back-committed",
      "a leader that steps down drops entries which a majority, but not every node, confirmed",
-     "CCF#5674", "AR", "set-full (I3), apply-order (I2)"},
+     "CCF#5674", "AR, PK", "set-full (I3), apply-order (I2)"},
     {10, "ack-before-quorum", "the leader acknowledges what it alone holds",
      "Elasticsearch resiliency page (#7572)", "P", "set-full (I3)"},
     {21, "lease-read-without-clock-bound", "a leader answers strong reads without asking anybody",
