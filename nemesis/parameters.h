@@ -30,7 +30,7 @@ struct Parameter {
 // Those that several faults have.
 inline constexpr Parameter kOrderParameter{.name = "order", .kind = Parameter::Kind::order};
 inline constexpr Parameter kCountParameter{
-    .name = "count", .kind = Parameter::Kind::whole, .least = 1, .most = 1e6};
+    .name = "count", .kind = Parameter::Kind::whole, .least = 1, .most = 1000};
 
 // "shape: halves|one, size: 1 to 9", for `gameday list faults`.
 std::string describe(std::span<const Parameter> known);
