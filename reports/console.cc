@@ -95,9 +95,8 @@ void add_verdict(const RunRecord& run, const RunView& view, Screen& screen) {
       parts.push_back(fact.name + " " + fact.value);
   }
   screen.paragraph("  ", join(parts, " · "), Tone::soft);
-  if (run.truncated)
-    screen.paragraph("  ",
-                     "The recorder was killed in the middle of a line: the history ends early.");
+  if (!run.damage.empty())
+    screen.paragraph("  ", fmt::format("The history ends early: {}.", run.damage));
 }
 
 void add_op(const OpRow& row, Screen& screen) {
@@ -178,7 +177,7 @@ void add_faults(const RunRecord& run, Screen& screen) {
                      Tone::soft);
 }
 
-void add_ends(const RunRecord& run, const RunView& view, Screen& screen) {
+void add_ends(const RunRecord& run, const RunView& view, bool page, Screen& screen) {
   const auto& ops = view.ops;
   std::string figures =
       fmt::format("{} invoked: {} ok, {} fail (did not happen), {} info (may have happened)",
@@ -186,9 +185,8 @@ void add_ends(const RunRecord& run, const RunView& view, Screen& screen) {
   if (ops.open() > 0) figures += fmt::format(", {} never answered", count(ops.open()));
   screen.gap();
   screen.paragraph("Ops        ", figures, Tone::plain, Tone::strong);
-  const auto page =
-      run.folder.empty() ? std::filesystem::path("report.html") : run.folder / "report.html";
-  screen.whole("Report     ", page.string());
+  if (page)
+    screen.whole("Report     ", (run.folder / "report.html").string());
   screen.whole("Reproduce  ", view.command.empty()
                                   ? "test.json of this run does not hold its command"
                                   : view.command);
@@ -205,7 +203,7 @@ std::string render_console(const RunRecord& run, ConsoleStyle style) {
   add_anomaly(run, view, screen);
   add_checkers(view, screen);
   add_faults(run, screen);
-  add_ends(run, view, screen);
+  add_ends(run, view, style.page, screen);
   return screen.take();
 }
 

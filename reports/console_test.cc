@@ -58,8 +58,8 @@ TEST(Console, AnEmptyRecordAndAnUncheckedOne) {
   EXPECT_NE(render_console({}, {}).find("gameday check RUN"), std::string::npos);
   RunRecord run = sample_run({.ops = 50});
   run.results = nullptr;
-  run.truncated = true;
-  EXPECT_NE(render_console(run, {}).find("killed in the middle of a line"), std::string::npos);
+  run.damage = "line 51: not JSON";
+  EXPECT_NE(render_console(run, {}).find("ends early: line 51"), std::string::npos);
 }
 
 }  // namespace

@@ -289,8 +289,7 @@ std::string html_reproduce(const RunView& view) {
 
 std::string html_files(const RunRecord& run, const RunView& view) {
   std::string out = "<section id=\"files\"><h2>Files of this run</h2>";
-  if (run.truncated)
-    out += note("The recorder was killed in the middle of a line: the history ends early.");
+  if (!run.damage.empty()) out += note(fmt::format("The history ends early: {}.", html(run.damage)));
   out += "<dl class=\"files\">";
   const auto add = [&](const std::string& path, const std::string& meaning) {
     out += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", file_link(path), meaning);

@@ -94,10 +94,10 @@ TEST(Html, MissingPartsAreTolerated) {
   run.results = Json::object();
   run.test = Json::object();
   run.faults.clear();
-  run.truncated = true;
+  run.damage = "line 51: <b>not JSON</b>";
   const std::string page = render_html(run);
   EXPECT_NE(page.find("NOT CHECKED YET"), std::string::npos);
-  EXPECT_NE(page.find("the history ends early"), std::string::npos);
+  EXPECT_NE(page.find("The history ends early"), std::string::npos);
   EXPECT_NE(page.find("No fault was injected"), std::string::npos);
 }
 

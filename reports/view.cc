@@ -222,7 +222,7 @@ Sentence word(const RunRecord& run, const RunView& view) {
     sentence.word = "NOT CHECKED YET";
     sentence.head = "gameday check ";
     sentence.head += run.folder.empty() ? "RUN" : run.folder.string();
-    if (run.truncated) sentence.rest = "The recorder was killed in the middle of a line.";
+    if (!run.damage.empty()) sentence.rest = fmt::format("The history ends early: {}.", run.damage);
     return sentence;
   }
   sentence.word = to_string(*view.verdict);

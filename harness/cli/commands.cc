@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -21,8 +22,15 @@ int complain(int code, const std::string& message) {
   return code;
 }
 
-ConsoleStyle console_style() {
+// For CI that reads the answer from a file on a full disk. A reader who has gone has seen enough.
+int flushed() {
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return 0;
+  return complain(exit_code::tool_failed, "cannot write to standard output");
+}
+
+ConsoleStyle console_style(bool page) {
   ConsoleStyle style;
+  style.page = page;
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   style.color = terminal && std::getenv("NO_COLOR") == nullptr;
   winsize size{};
@@ -31,15 +39,16 @@ ConsoleStyle console_style() {
   return style;
 }
 
-int present(const RunRecord& record, bool json) {
+// page: report.html beside it shows this verdict.
+int present(const RunRecord& record, bool json, bool page) {
   if (json) {
     Json answer = record.results;
     answer["folder"] = record.folder.string();
     fmt::print("{}\n", run::dump(answer, 2));
   } else {
-    fmt::print("{}", render_console(record, console_style()));
+    fmt::print("{}", render_console(record, console_style(page)));
   }
-  std::fflush(stdout);
+  if (const int failed = flushed(); failed != 0) return failed;
   const auto verdict = parse_verdict(record.results.value("verdict", std::string()));
   return verdict ? exit_code_of(*verdict) : exit_code::tool_failed;
 }
@@ -57,9 +66,11 @@ int run_command(const RunOptions& options, bool json) {
                     fmt::format("--store: cannot write to {}", options.store.string()));
   return lab::run_in_universe([&] {
     const run::StopSignals signals;
-    auto record = run::execute(composition->plan, signals);
-    if (!record) return complain(exit_code::tool_failed, record.error().message);
-    return present(*record, json);
+    const auto judged = run::execute(composition->plan, signals);
+    if (!judged) return complain(exit_code::tool_failed, judged.error().message);
+    const int code = present(judged->record, json, judged->stored.has_value());
+    if (!judged->stored) return complain(exit_code::tool_failed, judged->stored.error().message);
+    return code;
   });
 }
 
@@ -77,39 +88,39 @@ int check_command(const CheckOptions& options) {
   if (fs::is_regular_file(options.run, ignored)) {
     // A bare history: judged and shown, nothing is written.
     RunRecord record;
-    auto history = read_history(fs::path(options.run), &record.truncated);
-    if (!history) return complain(exit_code::bad_arguments, history.error().message);
-    record.history = std::move(*history);
+    auto read = read_what_is_there(fs::path(options.run));
+    if (!read.damage.empty() && !read.half_line)
+      return complain(exit_code::bad_arguments, fmt::format("{}: {}", options.run, read.damage));
+    record.history = std::move(read.history);
+    record.damage = std::move(read.damage);
     record.folder = fs::absolute(options.run).parent_path();
     record.results = check_record(record, options.checkers);
-    return present(record, options.json);
+    return present(record, options.json, false);
   }
   const auto folder = run::find_run(options.store, options.run);
   if (!folder) return complain(exit_code::bad_arguments, folder.error().message);
   if (!options.checkers.empty()) {
     // A part of the checkers must not replace the verdict that all of them gave.
-    auto record = run::load_run(*folder);
-    if (!record) return complain(exit_code::tool_failed, record.error().message);
-    record->results = check_record(*record, options.checkers);
-    return present(*record, options.json);
+    RunRecord record = run::load_run(*folder);
+    record.results = check_record(record, options.checkers);
+    return present(record, options.json, false);
   }
   run::RunPlan plan;
   plan.check = [&](const RunRecord& r) { return check_record(r, options.checkers); };
   plan.report = write_reports;
-  const auto record = run::judge(*folder, plan);
-  if (!record) return complain(exit_code::tool_failed, record.error().message);
-  return present(*record, options.json);
+  const auto judged = run::judge(*folder, plan);
+  // A store that cannot be written to does not change the verdict.
+  if (!judged.stored) fmt::print(stderr, "gameday: {}\n", judged.stored.error().message);
+  return present(judged.record, options.json, judged.stored.has_value());
 }
 
 int report_command(const std::string& run_name, const fs::path& store) {
   const auto folder = run::find_run(store, run_name);
   if (!folder) return complain(exit_code::bad_arguments, folder.error().message);
-  const auto record = run::load_run(*folder);
-  if (!record) return complain(exit_code::tool_failed, record.error().message);
-  if (auto written = write_reports(*record); !written)
+  if (auto written = write_reports(run::load_run(*folder)); !written)
     return complain(exit_code::tool_failed, written.error().message);
   fmt::print("{}\n", (*folder / "report.html").string());
-  return 0;
+  return flushed();
 }
 
 int list_command(const std::string& what, bool json) {
@@ -126,7 +137,7 @@ int list_command(const std::string& what, bool json) {
       rows.push_back(std::move(object));
     }
     fmt::print("{}\n", run::dump(rows, 2));
-    return 0;
+    return flushed();
   }
   std::vector<std::size_t> widths;
   for (const auto& column : listing->columns) widths.push_back(column.size());
@@ -138,7 +149,7 @@ int list_command(const std::string& what, bool json) {
       line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
     fmt::print("{}\n", line);
   }
-  return 0;
+  return flushed();
 }
 
 }  // namespace gameday::cli

@@ -197,7 +197,12 @@ Result<Composition> compose(const RunOptions& given) {
   if (c.plan.workload == nullptr)
     return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
                 o.workload);
+  if (!o.schedule.empty() && !o.faults.empty())
+    return fail("--schedule already says which faults come: leave out --faults");
   if (!o.schedule.empty()) {
+    // What "latest" is now, for the command that reproduces this run.
+    std::error_code ignored;
+    if (const fs::path real = fs::canonical(o.schedule, ignored); !real.empty()) o.schedule = real;
     auto schedule = read_schedule(o.schedule);
     if (!schedule) return tl::make_unexpected(schedule.error());
     c.plan.schedule = std::move(*schedule);
@@ -208,6 +213,8 @@ Result<Composition> compose(const RunOptions& given) {
   if (!kinds) return tl::make_unexpected(kinds.error());
   o.faults.clear();
   for (const auto& kind : *kinds) o.faults.push_back(kind.name);
+  if (o.nodes < 2 && std::find(o.faults.begin(), o.faults.end(), "partition") != o.faults.end())
+    return fail("--faults partition needs at least two nodes; this run has --nodes {}", o.nodes);
   auto made = system->make(o);
   if (!made) return tl::make_unexpected(made.error());
   c.system = std::move(*made);
@@ -238,24 +245,43 @@ Result<Composition> compose(const RunOptions& given) {
 
 namespace {
 
-bool interrupted(const History& history) {
+// The event with which the time of clients and faults ends; null: the record does not hold it.
+Json end_of_main_phase(const History& history) {
   const History::Name name = history.find_name("heal-all");
   for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
-    if (!history.is_client(i) && history.f(i) == name && history.value(i).is_object() &&
-        history.value(i).value("interrupted", Json()) == true)
-      return true;
-  return false;
+    if (!history.is_client(i) && history.f(i) == name && history.value(i).is_object())
+      return history.value(i);
+  return nullptr;
+}
+
+// Why the record does not hold what the test asked for; empty: it does. Ctrl-C is a person who has
+// seen enough, and who reads that the run was interrupted; other signals come from a machine that
+// only reads the exit code.
+std::string shortfall(const RunRecord& record, const Json& end) {
+  if (!record.damage.empty()) return fmt::format("the history ends early: {}", record.damage);
+  const bool is_run = record.test.contains("time-limit");
+  if (is_run && end.is_null())
+    return "the record ends before the run did: its controller was killed, or failed";
+  if (!end.is_object() || !end.contains("signal") || end["signal"] == "SIGINT") return {};
+  return fmt::format("the run was ended by {} before its time limit",
+                     end["signal"].is_string() ? end["signal"].get<std::string>() : "a signal");
 }
 
 }  // namespace
 
 Json check_record(const RunRecord& record, const std::vector<std::string>& checkers) {
   const CheckInput input{record.history, record.test, record.faults, record.nodes, {}};
-  const auto results = check_all(input, checkers);
+  auto results = check_all(input, checkers);
   // Counts and proofs alone are no reason to call anything VALID.
   const bool promise = !checkers.empty() || std::any_of(results.begin(), results.end(), [](auto& r) {
     return r.checker != "stats" && r.checker != "faults-proven" && r.checker != "recovery";
   });
+  const Json ended = end_of_main_phase(record.history);
+  if (const auto why = shortfall(record, ended); !why.empty() && checkers.empty()) {
+    CheckResult& result = results.emplace_back();
+    result.checker = "record";
+    result.summary = why;
+  }
   const Verdict verdict = promise ? merged(results) : merge(merged(results), Verdict::unknown);
   Json all = Json::array();
   for (const auto& result : results) all.push_back(to_json(result));
@@ -277,7 +303,7 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
                     {"duration", static_cast<double>(end) / 1e9}};
   judged.results["summary"] = verdict_sentence(judged);
   if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded";
-  if (interrupted(record.history)) {
+  if (ended.is_object() && ended.value("interrupted", Json()) == true) {
     judged.results["interrupted"] = true;
     judged.results["summary"] =
         judged.results["summary"].get<std::string>() + " The run was interrupted before its time limit.";

@@ -261,6 +261,36 @@ TEST_F(EndToEnd, CtrlCHealsFinishesAndReports) {
   EXPECT_NE(verdict_of(results(), "set-full"), "absent") << "the final reads were made";
 }
 
+// A machine that ends the run reads only the exit code, and must not take a part for the whole.
+TEST_F(EndToEnd, ARunThatWasCutShortIsUnknown) {
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    Process p(scratch, run_argv({"--workload", "register", "--time-limit", "60"}));
+    ASSERT_TRUE(wait_for(store / "latest/startup.json"));
+    std::this_thread::sleep_for(1s);
+    p.signal(signal);
+    const Outcome o = p.wait();
+    EXPECT_EQ(o.code, signal == SIGTERM ? 2 : -SIGKILL) << o.out << o.err;
+    EXPECT_EQ(gameday({"check", latest()}).code, 2);
+    EXPECT_EQ(verdict_of(results(), "record"), "UNKNOWN");
+    EXPECT_EQ(verdict_of(results(), "linearizable"), "VALID");
+    fs::remove_all(store);
+    fs::create_directory(store);
+  }
+}
+
+TEST_F(EndToEnd, ADamagedHistoryIsJudgedUpToTheDamage) {
+  ASSERT_EQ(run({"--time-limit", "2", "--quiet"}).code, 0);
+  std::ofstream(latest() / "history.jsonl", std::ios::app) << "{\"process\":0\n{}\n";
+  const Outcome o = gameday({"check", latest()});
+  EXPECT_EQ(o.code, 2);
+  EXPECT_NE(verdict_of(results(), "record"), "absent");
+  EXPECT_NE(o.out.find("line"), std::string::npos) << o.out;
+  EXPECT_EQ(gameday({"report", latest()}).code, 0);
+  EXPECT_EQ(gameday({"check", latest() / "history.jsonl"}).code, 254);
+  fs::remove(latest() / "history.jsonl");
+  EXPECT_EQ(gameday({"check", latest()}).code, 2);
+}
+
 TEST_F(EndToEnd, ARunThatDidNothingIsUnknown) {
   Process p(scratch, run_argv({"--faults", "kill", "--time-limit", "60"}));
   ASSERT_TRUE(wait_for(store / "latest/test.json"));
@@ -362,6 +392,9 @@ TEST_F(EndToEnd, BadArgumentsSayWhatIsWrong) {
       {{"run", "search", "--seed", "-1"}, "seed"},
       {{"run", "search", "--store", "/proc/nowhere"}, "/proc/nowhere"},
       {{"run", "search", "--faults", "kill", "--time-limit", "1"}, "at least"},
+      {{"run", "search", "--faults=", "--store", "/tmp"}, "--faults: needs a list"},
+      {{"run", "search", "--faults", "kill", "--schedule", schedule}, "leave out --faults"},
+      {{"run", "search", "--faults", "partition", "--nodes", "1"}, "two nodes"},
       {{"run", "search", "--frobnicate"}, "frobnicate"},
       {{"check", "/nowhere"}, "/nowhere"},
       {{"check", "--checker", "plague"}, "plague"},

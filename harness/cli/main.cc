@@ -17,14 +17,24 @@ using namespace gameday;
 constexpr const char* kExitCodes =
     "Exit codes: 0 VALID, 1 INVALID, 2 UNKNOWN, 254 bad arguments, 255 the tool itself failed.";
 
+// "a,b", also repeated. CLI11 takes whatever comes next for the value of `--faults=`.
+void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& into,
+              const std::string& help) {
+  app.add_option(name, into, help)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        return text.empty() || text[0] == '-' ? fmt::format("needs a list of names, not \"{}\"", text)
+                                              : std::string();
+      });
+}
+
 void define_run(CLI::App& app, cli::RunOptions& o, bool& json) {
   app.add_option("SYSTEM", o.system, "what to test: `gameday list systems`")->required();
   app.add_option("--workload", o.workload, "what clients do: `gameday list workloads`")
       ->capture_default_str();
-  app.add_option("--faults", o.faults,
-                 "faults to inject, separated by commas: `gameday list faults`; without it, none")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  add_list(app, "--faults", o.faults,
+           "faults to inject, separated by commas: `gameday list faults`; without it, none");
   app.add_option("--nodes", o.nodes, "servers in the cluster")->capture_default_str();
   app.add_option("--clients", o.clients, "client threads")->capture_default_str();
   app.add_option("--rate", o.rate, "operations a second of all clients; 0: as fast as they can")
@@ -39,9 +49,7 @@ void define_run(CLI::App& app, cli::RunOptions& o, bool& json) {
       });
   app.add_option("--schedule", o.schedule,
                  "a file of faults to replay (an array, or a run's test.json) instead of --faults");
-  app.add_option("--bug", o.bugs, "start every server with this bug: `gameday list bugs`")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  add_list(app, "--bug", o.bugs, "start every server with this bug: `gameday list bugs`");
   app.add_option("--store", o.store, "where runs are kept")->capture_default_str();
   app.add_flag("--quiet", o.quiet, "no progress on stderr");
   app.add_flag("--json", json, "print results.json, with the run's folder, instead of the summary");
@@ -85,10 +93,8 @@ int dispatch(int argc, char** argv) {
   check_app->add_option("RUN", check.run,
                         "a run's folder, a name below the store, or a history.jsonl")
       ->capture_default_str();
-  check_app->add_option("--checker", check.checkers,
-                        "only these, separated by commas: `gameday list checkers`")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  add_list(*check_app, "--checker", check.checkers,
+           "only these, separated by commas: `gameday list checkers`");
   check_app->add_option("--store", check.store, "where runs are kept")->capture_default_str();
   check_app->add_flag("--json", check.json, "print the results as JSON");
   check_app->footer(kExitCodes);

@@ -22,7 +22,8 @@ Result<PlannedFault> parse_planned_fault(const Json& json) {
   if (fault == json.end() || !fault->is_string())
     return fail("a planned fault needs \"fault\": a name of `gameday list faults`");
   planned.fault = fault->get<std::string>();
-  if (planned.at < 0 || planned.until < planned.at)
+  if (planned.at < 0) return fail("fault {}: \"at\" {} is before the run", planned.fault, planned.at);
+  if (planned.until < planned.at)
     return fail("fault {}: \"until\" {} must not be before \"at\" {}", planned.fault,
                 planned.until, planned.at);
   if (const auto parameters = json.find("parameters"); parameters != json.end())

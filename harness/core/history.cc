@@ -119,33 +119,54 @@ Op History::op(std::size_t i) const {
   return op;
 }
 
-Result<History> read_history(std::istream& in, bool* truncated) {
-  History history;
-  if (truncated != nullptr) *truncated = false;
+namespace {
+
+Status read_line(const std::string& line, History& history) {
+  const Json j = parse_json(line);
+  if (j.is_discarded())
+    return fail("not JSON (or nested deeper than 200); expected one op as a JSON object");
+  const auto op = parse_op(j);
+  if (!op) return tl::make_unexpected(op.error());
+  return history.append(*op);
+}
+
+Result<History> whole(ReadHistory read) {
+  if (!read.damage.empty() && !read.half_line) return fail("{}", read.damage);
+  return std::move(read.history);
+}
+
+}  // namespace
+
+ReadHistory read_what_is_there(std::istream& in) {
+  ReadHistory read;
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const bool complete = !in.eof();  // the recorder ends every line with a newline
-    const Json j = parse_json(line);
-    if (j.is_discarded()) {
-      if (!complete) {
-        if (truncated != nullptr) *truncated = true;
-        break;
-      }
-      return fail("line {}: not JSON (or nested deeper than 200); expected one op as a JSON object", number);
+    if (const auto added = read_line(line, read.history); !added) {
+      read.half_line = !complete && parse_json(line).is_discarded();
+      read.damage = read.half_line
+                        ? fmt::format("line {} has no end: the recorder was killed in its middle", number)
+                        : fmt::format("line {}: {}", number, added.error().message);
+      return read;
     }
-    auto op = parse_op(j);
-    if (!op) return fail("line {}: {}", number, op.error().message);
-    if (auto added = history.append(*op); !added)
-      return fail("line {}: {}", number, added.error().message);
   }
-  return history;
+  if (in.bad()) read.damage = "it cannot be read to its end";
+  return read;
 }
 
-Result<History> read_history(const std::filesystem::path& file, bool* truncated) {
+ReadHistory read_what_is_there(const std::filesystem::path& file) {
+  std::error_code ignored;
   std::ifstream in(file);
-  if (!in) return fail("cannot open {}", file.string());
-  auto history = read_history(in, truncated);
+  if (!in || !std::filesystem::is_regular_file(file, ignored))
+    return {{}, "it cannot be opened as a file"};
+  return read_what_is_there(in);
+}
+
+Result<History> read_history(std::istream& in) { return whole(read_what_is_there(in)); }
+
+Result<History> read_history(const std::filesystem::path& file) {
+  auto history = whole(read_what_is_there(file));
   if (!history) return fail("{}: {}", file.string(), history.error().message);
   return history;
 }

@@ -66,9 +66,18 @@ class History {
   std::unordered_map<Process, std::size_t> open_;  // process -> its open invocation
 };
 
-// Reads history.jsonl. A last line that a killed recorder left unfinished is dropped (said in
-// *truncated); any other malformed line is an error with its number. Empty lines are skipped.
-Result<History> read_history(std::istream& in, bool* truncated = nullptr);
-Result<History> read_history(const std::filesystem::path& file, bool* truncated = nullptr);
+// What could be read of history.jsonl, up to the first line that is not an op. Empty lines are
+// skipped.
+struct ReadHistory {
+  History history;
+  std::string damage;      // what ended the reading: "line 7: ..."; empty: the end of the file
+  bool half_line = false;  // the damage is no more than a last line that a killed recorder left
+};
+ReadHistory read_what_is_there(std::istream& in);
+ReadHistory read_what_is_there(const std::filesystem::path& file);
+
+// The same, where damage is an error; half a last line is none, and is dropped.
+Result<History> read_history(std::istream& in);
+Result<History> read_history(const std::filesystem::path& file);
 
 }  // namespace gameday

@@ -9,9 +9,9 @@
 namespace gameday {
 namespace {
 
-Result<History> read(const std::string& text, bool* truncated = nullptr) {
+Result<History> read(const std::string& text) {
   std::istringstream in(text);
-  return read_history(in, truncated);
+  return read_history(in);
 }
 
 TEST(History, PairsInvocationsWithCompletions) {
@@ -47,11 +47,26 @@ TEST(History, RoundTripsThroughJsonLines) {
 }
 
 TEST(History, AnUnfinishedLastLineIsDropped) {
-  bool truncated = false;
-  const auto h = read("{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n{\"process\":0,\"ty", &truncated);
+  const std::string text = "{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n{\"process\":0,\"ty";
+  const auto h = read(text);
   ASSERT_TRUE(h);
-  EXPECT_TRUE(truncated);
   EXPECT_EQ(h->size(), 1u);
+  std::istringstream in(text);
+  EXPECT_TRUE(read_what_is_there(in).half_line);
+}
+
+TEST(History, IsReadUpToTheFirstDamage) {
+  std::istringstream in("{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n?\n{\"process\":1,\"type\":\"invoke\"}\n");
+  const auto read = read_what_is_there(in);
+  EXPECT_EQ(read.history.size(), 1u);
+  EXPECT_FALSE(read.half_line);
+  EXPECT_EQ(read.damage.rfind("line 2: ", 0), 0u) << read.damage;
+}
+
+// The file of a process' memory opens, and its first byte cannot be read.
+TEST(History, WhatCannotBeReadIsNoEmptyHistory) {
+  EXPECT_FALSE(read_history(std::filesystem::path("/proc/self/mem")));
+  EXPECT_FALSE(read_history(std::filesystem::path("/tmp")));
 }
 
 TEST(History, MalformedInputNamesTheLine) {

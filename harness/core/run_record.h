@@ -16,7 +16,7 @@ struct RunRecord {
   std::filesystem::path folder;
   Json test = Json::object();  // test.json: the test as a value, "command" reproduces it
   History history;
-  bool truncated = false;  // the recorder was killed in the middle of a line
+  std::string damage;  // why the history ends before its file does; empty: it does not
   std::vector<FaultRecord> faults;
   Json results = Json::object();  // results.json; empty until checked
   std::vector<std::string> nodes;

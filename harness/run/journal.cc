@@ -1,5 +1,6 @@
 #include "harness/run/journal.h"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 
@@ -23,6 +24,8 @@ Status Journal::write(const FaultRecord& record, std::string_view event, std::in
 
 namespace {
 
+constexpr std::int64_t kMaxTime = 4'000'000'000'000'000'000;  // as that of an op
+
 std::int64_t* slot_of(FaultRecord& record, const std::string& event) {
   if (event == "requested") return &record.requested;
   if (event == "in-force") return &record.in_force;
@@ -43,12 +46,14 @@ void apply(FaultRecord& record, const Json& line) {
     record.proof.detail = proof->value("detail", Json::object());
   }
   if (std::int64_t* slot = slot_of(record, line.value("event", std::string())))
-    *slot = line.value("time", std::int64_t{-1});
+    *slot = std::clamp<std::int64_t>(line.value("time", std::int64_t{-1}), -1, kMaxTime);
 }
 
 }  // namespace
 
 std::vector<FaultRecord> read_faults(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return {};
   std::ifstream in(file);
   std::map<int, FaultRecord> records;
   for (std::string text; std::getline(in, text);) {

@@ -190,7 +190,7 @@ class Run {
   Status heal(Interpreter& interpreter) {
     progress_.phase("healing");
     const Status healed = driver_->heal_all();
-    if (auto noted = note(interpreter, "heal-all", {{"interrupted", interrupted_}}); !noted)
+    if (auto noted = note(interpreter, "heal-all", interruption()); !noted)
       return noted;
     if (!healed) return fail("a fault could not be healed: {}", healed.error().message);
     for (const auto& exit : cluster_->revive()) {
@@ -203,6 +203,12 @@ class Run {
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     log_.write(fmt::format("{} after {:.2f} s", settled ? "settled" : "not settled", seconds));
     return note(interpreter, "settled", {{"ok", settled}, {"seconds", seconds}});
+  }
+
+  Json interruption() const {
+    Json value = {{"interrupted", interrupted_}};
+    if (interrupted_) value["signal"] = signals_.name();
+    return value;
   }
 
   Status final_reads(Interpreter& interpreter) {
@@ -250,18 +256,15 @@ class Run {
 
 }  // namespace
 
-Result<RunRecord> judge(const fs::path& folder, const RunPlan& plan) {
-  auto record = load_run(folder);
-  if (!record) return record;
-  record->results = plan.check(*record);
-  if (auto written = write_file(folder / "results.json", dump(record->results, 2) + "\n"); !written)
-    return tl::make_unexpected(written.error());
-  if (auto reported = plan.report(*record); !reported)
-    return tl::make_unexpected(reported.error());
-  return record;
+Judged judge(const fs::path& folder, const RunPlan& plan) {
+  Judged judged{load_run(folder), {}};
+  judged.record.results = plan.check(judged.record);
+  judged.stored = write_file(folder / "results.json", dump(judged.record.results, 2) + "\n");
+  if (judged.stored) judged.stored = plan.report(judged.record);
+  return judged;
 }
 
-Result<RunRecord> execute(const RunPlan& plan, const StopSignals& signals) {
+Result<Judged> execute(const RunPlan& plan, const StopSignals& signals) {
   auto folder = create_run_folder(plan.store, plan.name);
   if (!folder) return tl::make_unexpected(folder.error());
   if (auto written = write_file(*folder / "test.json", dump(plan.test, 2) + "\n"); !written)
@@ -291,10 +294,10 @@ Result<RunRecord> execute(const RunPlan& plan, const StopSignals& signals) {
     return fail("{} (the run's folder: {})", executed.error().message, folder->string());
   }
   run.progress().phase("checking");
-  auto record = judge(*folder, plan);
-  run.log().write("checked and reported");
+  auto judged = judge(*folder, plan);
+  run.log().write(judged.stored ? "checked and reported" : judged.stored.error().message);
   run.progress().end();
-  return record;
+  return judged;
 }
 
 }  // namespace gameday::run

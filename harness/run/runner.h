@@ -42,9 +42,13 @@ struct RunPlan {
 // Runs it. Must be called in a universe (harness/lab/universe.h). The run's folder is kept however
 // it ends. An Error means that the tool itself failed: no cluster, no disk space, a fault that could
 // not be healed.
-Result<RunRecord> execute(const RunPlan& plan, const StopSignals& signals);
+struct Judged {
+  RunRecord record;
+  Status stored;  // an Error: results.json or a report could not be written
+};
+Result<Judged> execute(const RunPlan& plan, const StopSignals& signals);
 
 // Checks a stored run and writes results.json and its reports.
-Result<RunRecord> judge(const std::filesystem::path& folder, const RunPlan& plan);
+Judged judge(const std::filesystem::path& folder, const RunPlan& plan);
 
 }  // namespace gameday::run

@@ -8,6 +8,8 @@ namespace {
 constexpr double kLeadIn = 1.0;       // s of healthy service first
 constexpr double kLeadOut = 1.5;      // and last: something has to happen after the last heal
 constexpr double kLatest = 1e8;       // s; keeps ns well inside 64 bits
+constexpr double kLong = 9.0;         // s; of the one fault that lasts long enough to judge what a
+                                      // cluster does under it once it has settled
 constexpr double kOverlap = 0.35;     // chance that a fault begins before the last one is healed
 
 }  // namespace
@@ -21,8 +23,12 @@ std::vector<PlannedFault> draw_schedule(const std::vector<FaultKind>& kinds,
   // A short run gets shorter faults rather than fewer kinds of them.
   const double room = seconds - kLeadIn - kLeadOut;
   // Every kind has to fit once even if each lasts 3.5 s and is followed by a gap of 1.2 s.
-  const double scale = std::min(1.0, room / (4.7 * static_cast<double>(kinds.size())));
+  constexpr double kSlot = 4.7;
+  const auto count = static_cast<double>(kinds.size());
+  const double scale = std::min(1.0, room / (kSlot * count));
   if (scale <= 0.02) return schedule;
+  const bool has_long = room >= kSlot * (count - 1) + kLong + 1.2;
+  const std::size_t which_is_long = rng.fork("long").below(kinds.size());
   double begin = kLeadIn;
   double last_end = 0;
   std::vector<const FaultKind*> round;
@@ -33,14 +39,17 @@ std::vector<PlannedFault> draw_schedule(const std::vector<FaultKind>& kinds,
     }
     const FaultKind& kind = *round.back();
     round.pop_back();
-    const double duration = scale * (1.5 + 2.0 * rng.unit());
+    const bool is_long = has_long && schedule.size() == which_is_long;
+    const double duration = is_long ? kLong : scale * (1.5 + 2.0 * rng.unit());
     const double end = begin + duration;
     if (end > seconds - kLeadOut) break;
     Rng own = rng.fork(kind.name);
     schedule.push_back({begin, end, kind.name, kind.plan(own, nodes)});
     last_end = std::max(last_end, end);
     const double gap = scale * (0.4 + 0.8 * rng.unit());
-    begin = rng.chance(kOverlap) ? begin + duration * (0.3 + 0.4 * rng.unit()) : last_end + gap;
+    const bool next_is_long = has_long && schedule.size() == which_is_long;
+    const bool overlap = rng.chance(kOverlap) && !is_long && !next_is_long;
+    begin = overlap ? begin + duration * (0.3 + 0.4 * rng.unit()) : last_end + gap;
   }
   return schedule;
 }

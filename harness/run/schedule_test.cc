@@ -47,6 +47,21 @@ TEST(Schedule, HasEveryKindAndEndsBeforeTheRun) {
   }
 }
 
+// What writes do under a fault can be judged only when the cluster has had time to settle.
+TEST(Schedule, ALongRunHasOneLongFaultThatNothingOverlaps) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const auto schedule = draw_schedule(kKinds, kNodes, seed, 30);
+    int longs = 0;
+    for (const auto& one : schedule) {
+      if (one.until - one.at < 8) continue;
+      ++longs;
+      for (const auto& other : schedule)
+        EXPECT_TRUE(&other == &one || other.until <= one.at || other.at >= one.until) << seed;
+    }
+    EXPECT_EQ(longs, 1) << seed;
+  }
+}
+
 TEST(Schedule, NoFaultsOrNoTimeIsEmpty) {
   EXPECT_TRUE(draw_schedule({}, kNodes, 1, 30).empty());
   EXPECT_TRUE(draw_schedule(kKinds, kNodes, 1, 1).empty());

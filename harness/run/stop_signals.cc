@@ -3,7 +3,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <ctime>
+
+#include "harness/core/verdict.h"
 
 namespace gameday::run {
 namespace {
@@ -27,14 +30,20 @@ StopSignals::StopSignals() {
       const int signal = sigtimedwait(&signals, nullptr, &poll);
       if (signal <= 0) continue;
       if (!first_.stop_requested()) {
+        signal_ = signal;
         first_.request_stop();
       } else if (!second_.stop_requested()) {
         second_.request_stop();
       } else {
-        _exit(128 + signal);
+        _exit(exit_code::tool_failed);
       }
     }
   });
+}
+
+std::string StopSignals::name() const {
+  const char* name = sigabbrev_np(signal_);
+  return name == nullptr ? "" : std::string("SIG") + name;
 }
 
 StopSignals::~StopSignals() {

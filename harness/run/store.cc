@@ -96,7 +96,11 @@ Status write_file(const fs::path& path, std::string_view content) {
     std::ofstream out(fresh, std::ios::binary);
     out << content;
     out.flush();
-    if (!out) return fail("cannot write {}", fresh.string());
+    if (!out) {
+      std::error_code ignored;
+      fs::remove(fresh, ignored);
+      return fail("cannot write {}", path.string());
+    }
   }
   std::error_code error;
   fs::rename(fresh, path, error);
@@ -109,7 +113,7 @@ Result<fs::path> find_run(const fs::path& store, const std::string& name) {
     std::error_code ignored;
     if (fs::exists(candidate / "test.json", ignored) ||
         fs::exists(candidate / "history.jsonl", ignored))
-      return fs::canonical(candidate);
+      return fs::canonical(candidate.empty() ? "." : candidate, ignored);
   }
   return fail("there is no run {} (a run's folder, or a name below {}, such as \"latest\")", name,
               store.string());
@@ -129,14 +133,14 @@ Result<Json> read_json(const fs::path& path) {
 
 }  // namespace
 
-Result<RunRecord> load_run(const fs::path& folder) {
+RunRecord load_run(const fs::path& folder) {
   RunRecord record;
   record.folder = folder;
   if (auto test = read_json(folder / "test.json"); test && test->is_object())
     record.test = std::move(*test);
-  auto history = read_history(folder / "history.jsonl", &record.truncated);
-  if (!history) return tl::make_unexpected(history.error());
-  record.history = std::move(*history);
+  auto history = read_what_is_there(folder / "history.jsonl");
+  record.history = std::move(history.history);
+  if (!history.damage.empty()) record.damage = "history.jsonl: " + history.damage;
   record.faults = read_faults(folder / "faults.jsonl");
   if (auto results = read_json(folder / "results.json"); results && results->is_object())
     record.results = std::move(*results);

@@ -42,8 +42,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 // A folder of a run, or "latest" or a unique part of its name looked up in the store.
 Result<std::filesystem::path> find_run(const std::filesystem::path& store, const std::string& name);
 
-// Reads what is there of a run. Missing results are no error; a missing or damaged history is.
-Result<RunRecord> load_run(const std::filesystem::path& folder);
+// Reads what is there of a run; a missing or damaged history is its RunRecord::damage.
+RunRecord load_run(const std::filesystem::path& folder);
 
 // Dumps JSON for a file; bytes that are not UTF-8 become U+FFFD instead of an exception.
 std::string dump(const Json& json, int indent = -1);

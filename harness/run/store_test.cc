@@ -52,13 +52,12 @@ TEST_F(Store, LoadsARunWhoseControllerWasKilled) {
   const auto found = find_run(root, "latest");
   ASSERT_TRUE(found) << found.error().message;
   const auto record = load_run(*found);
-  ASSERT_TRUE(record) << record.error().message;
-  EXPECT_TRUE(record->truncated);
-  EXPECT_EQ(record->history.size(), 1u);
-  ASSERT_EQ(record->faults.size(), 1u);
-  EXPECT_EQ(record->faults[0].requested, 5);
-  EXPECT_EQ(record->nodes, (std::vector<std::string>{"n1", "n2"}));
-  EXPECT_TRUE(record->results.empty());
+  EXPECT_NE(record.damage.find("line 2"), std::string::npos) << record.damage;
+  EXPECT_EQ(record.history.size(), 1u);
+  ASSERT_EQ(record.faults.size(), 1u);
+  EXPECT_EQ(record.faults[0].requested, 5);
+  EXPECT_EQ(record.nodes, (std::vector<std::string>{"n1", "n2"}));
+  EXPECT_TRUE(record.results.empty());
 }
 
 TEST_F(Store, SaysWhatIsMissing) {
