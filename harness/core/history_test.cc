@@ -56,7 +56,8 @@ TEST(History, AnUnfinishedLastLineIsDropped) {
 }
 
 TEST(History, IsReadUpToTheFirstDamage) {
-  std::istringstream in("{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n?\n{\"process\":1,\"type\":\"invoke\"}\n");
+  std::istringstream in("{\"process\":0,\"type\":\"invoke\",\"f\":\"r\"}\n?\n"
+                        "{\"process\":1,\"type\":\"invoke\",\"f\":\"r\"}\n");
   const auto read = read_what_is_there(in);
   EXPECT_EQ(read.history.size(), 1u);
   EXPECT_FALSE(read.half_line);
