@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "reports/chart_data.h"
 #include "reports/text.h"
@@ -16,6 +17,7 @@ constexpr std::size_t kSentencesShown = 40;  // of an anomaly
 constexpr std::size_t kFaultsShown = 200;
 constexpr std::size_t kCheckersShown = 100;
 constexpr std::size_t kOpenAnomalies = 1;       // the others are folded
+constexpr std::size_t kUnfolded = 2;            // of one checker; more of them share a fold
 constexpr std::size_t kAnomalyBytes = 900'000;  // of markup, all anomalies together
 constexpr std::size_t kSentence = 1200;         // code points
 constexpr std::size_t kValue = 180;
@@ -227,11 +229,25 @@ std::string html_facts(const RunView& view) {
 std::string html_anomalies(const RunRecord& run, const RunView& view) {
   if (view.anomalies.empty()) return "";
   std::string out = "<section id=\"anomalies\"><h2>What contradicts the promises</h2>";
-  std::size_t shown = 0;
-  for (; shown < std::min(view.anomalies.size(), kAnomaliesShown); ++shown) {
-    if (shown > 0 && out.size() > kAnomalyBytes) break;
+  std::size_t shown = 0, of_checker = 0;
+  bool folded = false;
+  const std::size_t limit = std::min(view.anomalies.size(), kAnomaliesShown);
+  for (; shown < limit && (shown == 0 || out.size() <= kAnomalyBytes); ++shown, ++of_checker) {
+    const auto& checker = view.anomalies[shown].checker;
+    const bool another = shown > 0 && checker != view.anomalies[shown - 1].checker;
+    if (another) of_checker = 0;
+    if (another && std::exchange(folded, false)) out += "</details>";
+    // What one checker found many times must not bury what another found, or the timeline.
+    std::size_t rest = 1;
+    while (shown + rest < limit && view.anomalies[shown + rest].checker == checker) ++rest;
+    if (of_checker == kUnfolded && rest > 1) {
+      out += fmt::format("<details class=\"fold\"><summary>{} more found by {}</summary>", rest,
+                         html(cut(printable(checker), 80)));
+      folded = true;
+    }
     out += anomaly_markup(run.history, view.anomalies[shown], shown);
   }
+  if (folded) out += "</details>";
   if (static_cast<std::int64_t>(shown) < view.anomaly_count)
     out += note(fmt::format("Showing {} of {} anomalies; results.json describes {}.", shown,
                             count(view.anomaly_count), view.anomalies.size()));

@@ -88,6 +88,20 @@ TEST(Html, OurScriptsNeverBuildMarkup) {
     EXPECT_EQ(script.find(word), std::string::npos) << word;
 }
 
+TEST(Html, WhatOneCheckerFoundManyTimesSharesAFold) {
+  RunRecord run = sample_run({.ops = 50});
+  Json& checkers = run.results["checkers"];
+  const auto found = std::find_if(checkers.begin(), checkers.end(),
+                                  [](const Json& c) { return !c.at("anomalies").empty(); });
+  ASSERT_NE(found, checkers.end());
+  Json& anomalies = found->at("anomalies");
+  while (anomalies.size() < 6) anomalies.push_back(Json(anomalies[0]));
+  const std::string page = render_html(run);
+  EXPECT_NE(page.find("4 more found by " + found->at("checker").get<std::string>()),
+            std::string::npos);
+  EXPECT_EQ(occurrences(page, "<details"), occurrences(page, "</details>"));
+}
+
 TEST(Html, MissingPartsAreTolerated) {
   EXPECT_NE(render_html({}).find("gameday check RUN"), std::string::npos);
   RunRecord run = sample_run({.ops = 50});

@@ -44,6 +44,6 @@
   document.body.classList.add("scripted");
   // Paper has no folds.
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details.anomaly").forEach(function (element) { element.open = true; });
+    document.querySelectorAll("details.anomaly, details.fold").forEach(function (element) { element.open = true; });
   });
 })();
