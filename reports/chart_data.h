@@ -15,7 +15,7 @@ inline constexpr std::size_t kWindowOps = 400;      // else so many around each 
 inline constexpr std::size_t kOpBytes = 1'200'000;  // of text of ops, whatever their number
 inline constexpr std::size_t kChartFaults = 80;
 inline constexpr std::size_t kFaultMoments = 12;
-inline constexpr std::size_t kAnomaliesShown = 32;  // the page's limit, also that of its text
+inline constexpr std::size_t kAnomaliesShown = 96;  // the page's limit, also that of its text
 
 // Times are in µs since the start of the run; the fields are described where report.js reads them
 // (web/common.js).
