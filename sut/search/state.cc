@@ -1,6 +1,7 @@
 #include "sut/search/state.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace gameday::search {
 namespace {
@@ -9,8 +10,9 @@ Json parse(const std::string& text) {
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
-// Integers wrap around like machine words, so that every node agrees; anything else adds doubles.
-// What is not a number counts as absent.
+// Integers wrap around like machine words, so that every node agrees; anything else adds doubles,
+// and stops at the largest: JSON has no infinity, and readers would see null where a condition sees
+// something else. What is not a number counts as absent.
 Json incremented(const Json& old, const Json& by) {
   if (!old.is_number()) return by;
   if (old.is_number_integer() && by.is_number_integer()) {
@@ -18,7 +20,8 @@ Json incremented(const Json& old, const Json& by) {
                      static_cast<std::uint64_t>(by.get<std::int64_t>());
     return static_cast<std::int64_t>(sum);
   }
-  return old.get<double>() + by.get<double>();
+  using Limits = std::numeric_limits<double>;
+  return std::clamp(old.get<double>() + by.get<double>(), Limits::lowest(), Limits::max());
 }
 
 bool is_operation(const Json& value, std::string_view name) {

@@ -60,6 +60,25 @@ TEST(State, IncrementWrapsAround) {
   EXPECT_EQ(document(state, "a")["n"].get<std::int64_t>(), INT64_MIN);
 }
 
+TEST(State, IncrementStopsAtTheLargestDouble) {
+  for (const std::string sign : {"", "-"}) {
+    State state;
+    const std::string largest = sign + "1.7976931348623157e308";
+    state.apply(1, put("a", R"({"n":)" + sign + "1.7e308}"));
+    state.apply(2, change("a", R"({"n":{"_operation":"Increment","value":)" + sign + "1e308}}"));
+    EXPECT_EQ(document(state, "a")["n"], Json::parse(largest));
+    // What a reader sees is what a condition compares with.
+    const std::string shown = document(state, "a")["n"].dump();
+    Job conditional = put("a", R"({"n":0.5})");
+    conditional.condition = {.attribute = "n", .equals = "null"};
+    state.apply(3, conditional);
+    EXPECT_FALSE(state.job(3)->condition_met);
+    conditional.condition->equals = shown;
+    state.apply(4, conditional);
+    EXPECT_TRUE(state.job(4)->condition_met) << shown;
+  }
+}
+
 TEST(State, MovesCopiesAndClears) {
   State state;
   state.apply(1, put("a", R"({"v":1})"));
