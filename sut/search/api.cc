@@ -84,9 +84,13 @@ std::optional<Action> parse_action(const Json& action) {
   return std::nullopt;
 }
 
-std::string string_member(const Json& object, const char* name) {
+// Empty when it is missing. One of another type is an error: a key that was passed over in silence
+// would let a retry apply twice.
+Result<std::string> string_member(const Json& object, const char* name) {
   const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+  if (found == object.end()) return std::string{};
+  if (!found->is_string()) return fail("{} is not a string", name);
+  return found->get<std::string>();
 }
 
 Result<Job> parse_batch_request(const Json& request, const std::string& index) {
@@ -94,9 +98,16 @@ Result<Job> parse_batch_request(const Json& request, const std::string& index) {
   const auto action = parse_action(request.value("action", Json()));
   if (!action) return fail("unknown action; there are put, partial, delete, clear");
   Job job{.action = *action, .index = index, .object = {}, .body = {}, .key = {}, .condition = {}};
-  if (*action != Action::clear) job.object = string_member(request, "objectID");
-  if (const auto body = request.find("body"); body != request.end()) job.body = body->dump();
-  job.key = string_member(request, "key");
+  auto object = string_member(request, "objectID");
+  if (!object) return tl::make_unexpected(object.error());
+  if (*action != Action::clear) job.object = *std::move(object);
+  if (const auto body = request.find("body"); body != request.end()) {
+    if (!body->is_object()) return fail("body is not a JSON object");
+    job.body = body->dump();
+  }
+  auto key = string_member(request, "key");
+  if (!key) return tl::make_unexpected(key.error());
+  job.key = *std::move(key);
   if (auto valid = validate(job); !valid) return tl::make_unexpected(valid.error());
   return job;
 }
@@ -119,10 +130,9 @@ Result<SearchQuery> parse_query(std::string_view body) {
   const auto json = parse_bounded(body.empty() ? "{}" : body);
   if (!json || !json->is_object()) return fail("the body is not a JSON object");
   SearchQuery query;
-  if (json->contains("query")) {
-    if (!(*json)["query"].is_string()) return fail("query is not a string");
-    query.text = (*json)["query"].get<std::string>();
-  }
+  auto text = string_member(*json, "query");
+  if (!text) return tl::make_unexpected(text.error());
+  query.text = *std::move(text);
   for (const auto& [name, target] :
        {std::pair{"hitsPerPage", &query.hits_per_page}, std::pair{"page", &query.page}}) {
     const auto found = json->find(name);
@@ -322,13 +332,15 @@ void Api::batch(const Call& call) {
 void Api::operation(const Call& call) {
   const auto body = parse_bounded(call.request.body);
   if (!body || !body->is_object()) return call.reply(error(400, "the body is not a JSON object"));
-  const std::string name = string_member(*body, "operation");
+  const auto name = string_member(*body, "operation");
   if (name != "move" && name != "copy") {
     return call.reply(error(400, "operation is move or copy"));
   }
+  auto destination = string_member(*body, "destination");
+  if (!destination) return call.reply(error(400, destination.error().message));
   write_one(call, {.action = name == "move" ? Action::move : Action::copy,
                    .index = call.path[2],
-                   .object = string_member(*body, "destination"),
+                   .object = *std::move(destination),
                    .body = {},
                    .key = {},
                    .condition = {}});

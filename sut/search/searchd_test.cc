@@ -216,6 +216,38 @@ TEST_F(SearchdTest, RetriesConditionsBatchesAndSearches) {
   expect_all_equal();
 }
 
+TEST_F(SearchdTest, RefusesAMemberOfAWrongTypeByName) {
+  start_all();
+  struct Case {
+    const char* action;
+    const char* body;  // for a batch: one of its requests
+    const char* member;
+  };
+  const std::vector<Case> cases{
+      {"batch", R"({"action":"put","objectID":"a","body":{},"key":5})", "key is not a string"},
+      {"batch", R"({"action":"clear","key":null})", "key is not a string"},
+      {"batch", R"({"action":"put","objectID":5,"body":{}})", "objectID is not a string"},
+      {"batch", R"({"action":"clear","objectID":["a"]})", "objectID is not a string"},
+      {"batch", R"({"action":"put","objectID":"a","body":"{}"})", "body is not"},
+      {"batch", R"({"action":"delete","objectID":"a","body":null})", "body is not"},
+      {"batch", R"({"action":1,"objectID":"a"})", "action"},
+      {"operation", R"({"operation":1,"destination":"b"})", "operation is"},
+      {"operation", R"({"operation":"copy","destination":1})", "destination is not a string"},
+      {"query", R"({"query":null})", "query is not a string"},
+      {"query", R"({"hitsPerPage":"20"})", "hitsPerPage is not a count"},
+      {"query", R"({"page":-1})", "page is not a count"},
+      {"query", R"({"filters":[5]})", "filter is a string"}};
+  for (const auto& [action, body, member] : cases) {
+    const bool batch = std::string_view(action) == "batch";
+    const std::string sent = batch ? fmt::format(R"({{"requests":[{}]}})", body) : body;
+    const Answer answer = call(0, "POST", std::string("/1/indexes/docs/") + action, sent);
+    EXPECT_EQ(answer.status, 400) << body;
+    const std::string message = answer.body.value("message", "");
+    EXPECT_NE(message.find(member), std::string::npos) << body << ": " << message;
+  }
+  EXPECT_EQ(call(0, "GET", "/1/status").body["last"], 0);
+}
+
 TEST_F(SearchdTest, KilledLeadersLoseNothing) {
   start_all();
   std::map<int, std::int64_t> acknowledged;
