@@ -67,12 +67,41 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->body_limit(options_.max_body_bytes);
     parser_->header_limit(16 * 1024);
     stream_.expires_after(options_.idle_timeout);
+    beast::http::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_header(error); });
+  }
+
+ private:
+  void on_header(error_code error) {
+    if (error || parser_->is_done()) return handle(error);
+    if (expects_continue()) return write_continue();
+    read_body();
+  }
+
+  // The client waits for a word before it sends the body. A Content-Length over the limit does not
+  // come so far: it is an error of the header. HTTP/1.0 knows no interim answers.
+  bool expects_continue() const {
+    const auto& message = parser_->get();
+    return message.version() >= 11 &&
+           beast::iequals(message[beast::http::field::expect], "100-continue");
+  }
+
+  void write_continue() {
+    static constexpr std::string_view answer = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(stream_, asio::buffer(answer),
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (!error) self->read_body();
+                      });
+  }
+
+  // Goes on with what the buffer holds already.
+  void read_body() {
     beast::http::async_read(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->handle(error); });
   }
 
- private:
   void handle(error_code error) {
     if (error) return refuse(error);
     stream_.expires_never();  // the handler has deadlines of its own

@@ -1,5 +1,5 @@
 // A small HTTP/1.1 server on an asio loop: keep-alive, pipelined requests (answered in order),
-// bounded headers and bodies. Beast stays in http_server.cc.
+// bounded headers and bodies, Expect: 100-continue. Beast stays in http_server.cc.
 #pragma once
 
 #include <chrono>

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <thread>
@@ -49,22 +51,41 @@ class HttpServerTest : public ::testing::Test {
     thread_.join();
   }
 
-  // Sends all of it at once and reads until the server closes or `enough` bytes came.
-  std::string exchange(const std::string& sent, std::size_t enough = 1 << 20) const {
+  int connect() const {
     const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
+    // A server that is silent where it should answer fails a test, and does not hang it.
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(server_->port());
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return connection;
+  }
+
+  static void send(int connection, const std::string& sent) {
     EXPECT_EQ(::send(connection, sent.data(), sent.size(), 0), static_cast<ssize_t>(sent.size()));
+  }
+
+  // Reads until the server closes or `enough` bytes came.
+  static std::string receive(int connection, std::size_t enough = 1 << 20) {
     std::string received;
     char buffer[4096];
     while (received.size() < enough) {
-      const ssize_t size = ::recv(connection, buffer, sizeof(buffer), 0);
+      const std::size_t most = std::min(sizeof(buffer), enough - received.size());
+      const ssize_t size = ::recv(connection, buffer, most, 0);
       if (size <= 0) break;
       received.append(buffer, static_cast<std::size_t>(size));
     }
+    return received;
+  }
+
+  // Sends all of it at once and reads until the server closes.
+  std::string exchange(const std::string& sent) const {
+    const int connection = connect();
+    send(connection, sent);
+    std::string received = receive(connection);
     ::close(connection);
     return received;
   }
@@ -109,6 +130,52 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNoHttp) {
   EXPECT_TRUE(contains(exchange(header), "HTTP/1.1 431 "));
   // And is still there for others.
   EXPECT_TRUE(contains(exchange("GET / HTTP/1.0\r\n\r\n"), "200 OK"));
+}
+
+const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string expecting(const std::string& more, const std::string& version = "1.1") {
+  return "PUT / HTTP/" + version + "\r\nHost: h\r\nExpect: 100-Continue\r\n" + more + "\r\n";
+}
+
+TEST_F(HttpServerTest, TellsAClientThatWaitsToSendTheBody) {
+  const int connection = connect();
+  for (const char* framing : {"Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    send(connection, expecting(framing));
+    EXPECT_EQ(receive(connection, go_on.size()), go_on) << framing;
+    send(connection, framing[0] == 'C' ? "body" : "4\r\nbody\r\n0\r\n\r\n");
+    const std::string answer =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        "Content-Length: 12\r\n\r\nPUT /   body";
+    EXPECT_EQ(receive(connection, answer.size()), answer) << framing;
+  }
+  ::close(connection);
+}
+
+TEST_F(HttpServerTest, ContinuesWithoutLosingWhatIsPipelined) {
+  const std::string answers =
+      exchange(expecting("Content-Length: 4\r\n") + "body" + expecting("Content-Length: 5\r\n") +
+               "other" + "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  std::size_t at = 0;
+  for (const std::string& part : {go_on, std::string("PUT /   body"), go_on,
+                                  std::string("PUT /   other"), std::string("GET /last ")}) {
+    at = answers.find(part, at);
+    ASSERT_NE(at, std::string::npos) << part << " in " << answers;
+    at += part.size();
+  }
+}
+
+TEST_F(HttpServerTest, InvitesNoBodyThatIsNotWanted) {
+  const std::string large = exchange(expecting("Content-Length: 1001\r\n"));
+  EXPECT_TRUE(large.starts_with("HTTP/1.1 413 ")) << large;
+  const std::string close = "Connection: close\r\n";
+  const std::string none = exchange(expecting(close + "Content-Length: 0\r\n"));
+  EXPECT_TRUE(none.starts_with("HTTP/1.1 200 ")) << none;
+  const std::string old = exchange(expecting("Content-Length: 4\r\n", "1.0") + "body");
+  EXPECT_TRUE(old.starts_with("HTTP/1.1 200 ")) << old;
+  const std::string unknown = "PUT / HTTP/1.1\r\nHost: h\r\nExpect: else\r\nContent-Length: 4\r\n";
+  const std::string other = exchange(unknown + close + "\r\nbody");
+  EXPECT_TRUE(other.starts_with("HTTP/1.1 200 ")) << other;
 }
 
 TEST_F(HttpServerTest, RefusesAnAddressInUse) {
