@@ -131,6 +131,7 @@ class Session : public std::enable_shared_from_this<Session> {
                        : error == Reason::header_limit ? 431
                                                        : 400;
     keep_alive_ = false;
+    head_only_ = false;  // that was the request before
     write({.status = status, .body = error_body(status, error.message())});
   }
 

@@ -248,6 +248,9 @@ void Api::handle_object(const Call& call) {
 void Api::write_one(const Call& call, Job job) {
   job.key = call.request.header("X-Idempotency-Key");
   if (auto valid = validate(job); !valid) return call.reply(error(400, valid.error().message));
+  if (!job.condition && http::query_parameter(call.request.query, "ifAttribute")) {
+    return call.reply(error(400, "only the PUT of an object can have a condition"));
+  }
   const bool has_object =
       job.action != Action::clear && job.action != Action::move && job.action != Action::copy;
   const std::string object = has_object ? Json(job.object).dump() : std::string{};

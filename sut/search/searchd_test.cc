@@ -190,6 +190,7 @@ TEST_F(SearchdTest, RetriesConditionsBatchesAndSearches) {
   const Answer refused = call(2, "PUT", conditional, R"({"n":8})");
   EXPECT_EQ(refused.status, 412);
   EXPECT_EQ(refused.body["mayHaveHappened"], false);
+  EXPECT_EQ(call(0, "DELETE", conditional).status, 400);  // not an unconditional one
 
   const Answer batch = call(2, "POST", "/1/indexes/films/batch", R"({"requests":[
       {"action":"put","objectID":"a","body":{"title":"The Matrix"}},
