@@ -146,7 +146,8 @@ void add_checkers(const RunView& view, Screen& screen) {
   for (const auto& checker : view.checkers) {
     const Look look = look_of(checker.verdict);
     const std::string name = cut(printable(checker.name), 40);
-    const std::string time = checker.seconds < 0 ? "" : fmt::format(" ({:.2f} s)", checker.seconds);
+    // Only of a checker that somebody may have waited for.
+    const std::string time = checker.seconds < 0.1 ? "" : fmt::format(" ({:.1f} s)", checker.seconds);
     screen.paragraph(fmt::format("  {} {:<7}  {}  ", look.mark, to_string(checker.verdict),
                                  padded(name, widest)),
                      cut(printable(checker.summary), kSentence - 20) + time, Tone::plain,
