@@ -248,7 +248,7 @@ CheckResult check(const CheckInput& input) {
   const auto& history = input.history;
   Data data{history,
             nodes_of(input),
-            input.faults,
+            faults_of(input),
             timed(history, {"append", "add", "write", "cas"}),
             timed(history, {"search", "get"}),
             timed(history, {"status", "search", "get"}),

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "checkers/fault_windows.h"
+#include "checkers/story.h"
 #include "harness/core/rng.h"
 
 namespace gameday {
@@ -162,6 +163,79 @@ TEST(Windows, NeverContradictEachOther) {
           EXPECT_LT(window.healthy.size(), 3U);
         }
   }
+}
+
+Json kill_note(int id) { return {{"id", id}, {"fault", "kill"}}; }
+Json killed(int id) {
+  Json value = kill_note(id);
+  value["description"] = {{"targets", {"n1", "n2"}}};
+  return value;
+}
+
+// 10 ms an event: the first is at 10 ms.
+TEST(FaultsOfAHistory, AreInForceFromDoneToAskedAndPossibleFromAskedToDone) {
+  Story story;
+  Json asked = kill_note(1);
+  asked["parameters"] = {{"style", "down"}};
+  story.event(kNemesis, OpType::info, "inject", asked);
+  story.event(kNemesis, OpType::info, "inject", killed(1));
+  story.event(kNemesis, OpType::info, "heal", kill_note(1));
+  story.event(kNemesis, OpType::info, "heal", kill_note(1));
+  const auto faults = faults_of(story.input());
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].requested, 10'000'000);
+  EXPECT_EQ(faults[0].in_force, 20'000'000);
+  EXPECT_EQ(faults[0].heal_requested, 30'000'000);
+  EXPECT_EQ(faults[0].healed, 40'000'000);
+  EXPECT_EQ(faults[0].parameters, asked["parameters"]);
+  EXPECT_EQ(minorities(faults), 1U);
+}
+
+TEST(FaultsOfAHistory, OneNoteOfEachIsEnough) {
+  Story story;
+  Json value = kill_note(1);
+  value["targets"] = {"n1", "n2"};
+  story.event(kNemesis, OpType::info, "inject", value);
+  story.event(kNemesis, OpType::info, "heal", kill_note(1));
+  const auto faults = faults_of(story.input());
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].in_force, 10'000'000);
+  EXPECT_EQ(faults[0].healed, 20'000'000);
+  EXPECT_EQ(minorities(faults), 1U);
+}
+
+// The nodes may be up again long before heal-all is noted: certain only while clients still called.
+TEST(FaultsOfAHistory, HealAllHealsWhatNobodyHealed) {
+  Story story;
+  story.event(kNemesis, OpType::info, "inject", killed(1));
+  story.event(0, OpType::invoke, "append", {1, 1});
+  story.event(0, OpType::ok, "append", {1, 1, 1});
+  story.event(kNemesis, OpType::info, "heal-all", nullptr);
+  const auto faults = faults_of(story.input());
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].heal_requested, 20'000'000);
+  EXPECT_EQ(faults[0].healed, 40'000'000);
+}
+
+TEST(FaultsOfAHistory, WhatFailedIsNotCertain) {
+  History history;
+  const auto note = [&](std::int64_t time, const char* f, const char* error) {
+    Op op;
+    op.time = time;
+    op.process = kNemesis;
+    op.type = OpType::info;
+    op.f = f;
+    op.value = killed(1);
+    op.error = error;
+    ASSERT_TRUE(history.append(op));
+  };
+  note(10, "inject", "could not be injected");
+  note(20, "heal", "not in force");
+  const auto faults = faults_of({history, {}, {}, {}, {}});
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].in_force, -1);
+  EXPECT_EQ(faults[0].healed, -1);
+  EXPECT_EQ(minorities(faults), 0U);
 }
 
 TEST(FaultWords, NameWhatWasInForce) {

@@ -137,29 +137,67 @@ std::size_t largest_component(const std::vector<std::string>& live,
   return largest;
 }
 
+// The nemesis notes an inject or a heal when it is asked for and again when it is done. So the
+// first of them is the request, and the last that has no error is when it was done; a history that
+// has one of them only has it for both.
+void note_inject(const History& history, std::size_t i, FaultRecord& fault) {
+  const Json& value = history.value(i);
+  if (fault.requested < 0) fault.requested = time_ns(history, i);
+  fault.error = history.error(i);
+  const bool asked_only =
+      value.contains("parameters") && !value.contains("description") && !value.contains("summary");
+  fault.in_force = fault.error.empty() && !asked_only ? time_ns(history, i) : -1;
+  const auto said = [&](const char* field) {
+    const auto found = value.find(field);
+    return found == value.end() ? Json() : *found;
+  };
+  if (const Json name = said("fault"); !name.is_null()) fault.fault = text(name);
+  if (const Json summary = said("summary"); !summary.is_null()) fault.summary = text(summary);
+  if (Json parameters = said("parameters"); parameters.is_object())
+    fault.parameters = std::move(parameters);
+  // What was done to what: a field of its own, or beside the others.
+  Json description = said("description");
+  fault.description = description.is_object() ? std::move(description) : value;
+}
+
+void note_heal(const History& history, std::size_t i, FaultRecord& fault) {
+  if (fault.heal_requested < 0) fault.heal_requested = time_ns(history, i);
+  fault.healed = history.error(i).empty() ? time_ns(history, i) : -1;
+  if (!history.error(i).empty()) fault.error = history.error(i);
+}
+
+// heal-all is noted when it is done. It was asked for after the clients' last invocation: until
+// then the fault was certainly in force.
+void note_heal_all(std::int64_t last_invoked, std::int64_t done, FaultRecord& fault) {
+  if (fault.heal_requested >= 0) return;
+  fault.heal_requested = std::max(last_invoked, fault.in_force);
+  fault.healed = done;
+}
+
 }  // namespace
 
 std::vector<FaultRecord> faults_of(const CheckInput& input) {
   if (!input.faults.empty()) return input.faults;
   std::map<std::int64_t, FaultRecord> by_id;
   const auto& history = input.history;
+  std::int64_t last_invoked = 0;
   for (std::size_t i = 0; i < history.size(); ++i) {
-    const Json& value = history.value(i);
-    const auto id = integer(value, "id");
-    if (history.is_client(i) || !id) continue;
-    auto& fault = by_id[*id];
-    fault.id = static_cast<int>(*id);
-    if (history.name(history.f(i)) == "inject") {
-      fault.in_force = fault.requested = time_ns(history, i);
-      fault.description = value;
-      if (value.contains("fault")) fault.fault = text(value.at("fault"));
-      if (value.contains("summary")) fault.summary = text(value.at("summary"));
-    } else {
-      fault.healed = fault.heal_requested = time_ns(history, i);
+    if (history.is_client(i)) {
+      if (history.type(i) == OpType::invoke) last_invoked = time_ns(history, i);
+      continue;
     }
+    const auto& f = history.name(history.f(i));
+    const auto id = integer(history.value(i), "id");
+    if (f == "inject" && id) note_inject(history, i, by_id[*id]);
+    if (f == "heal" && id) note_heal(history, i, by_id[*id]);
+    if (f == "heal-all")
+      for (auto& [other, fault] : by_id) note_heal_all(last_invoked, time_ns(history, i), fault);
   }
   std::vector<FaultRecord> faults;
-  for (auto& [id, fault] : by_id) faults.push_back(std::move(fault));
+  for (auto& [id, fault] : by_id) {
+    fault.id = static_cast<int>(id);
+    faults.push_back(std::move(fault));
+  }
   return faults;
 }
 
