@@ -219,7 +219,7 @@ void check_majority(const Data& data, Findings& findings) {
                                       [](const Timed& write) { return write.call.ok(); });
   bool was_whole = true;
   Json shown = Json::array();
-  std::size_t windows = 0;
+  std::size_t windows = 0, judged = 0;
   for (const auto& window : healthy_windows(data.faults, data.nodes, data.end)) {
     ++windows;
     if (shown.size() < kWindowsShown)
@@ -234,11 +234,15 @@ void check_majority(const Data& data, Findings& findings) {
     std::int64_t from = window.from + (was_whole ? kSettle : kSettleAfterLoss);
     if (first_ack != data.writes.end()) from = std::max(from, first_ack->until);
     // A history where nothing was ever acknowledged may have had no cluster at all: stats says so.
-    if (whole && one_hit && first_ack != data.writes.end() && from < window.until)
+    // Nor can a window say anything in which the longest outage that it has room for is allowed.
+    if (whole && one_hit && first_ack != data.writes.end() && window.until - from > kOutage) {
+      ++judged;
       check_majority_writes(data, window, from, findings);
+    }
     was_whole = whole && one_hit;
   }
   findings.stats["windows"] = windows;
+  findings.stats["windows-judged"] = judged;
   findings.stats["by-window"] = std::move(shown);
   if (windows > kWindowsShown) findings.stats["windows-not-shown"] = windows - kWindowsShown;
 }
@@ -262,10 +266,12 @@ CheckResult check(const CheckInput& input) {
   }
   check_majority(data, findings);
   findings.stats["windows-without-majority"] = minorities.size();
+  const auto judged = findings.stats["windows-judged"].get<std::size_t>();
   return std::move(findings).result(fmt::format(
-      "{} writes and {} searches kept to what {} windows of faults allow ({} without a majority)",
+      "{} writes and {} searches kept to what {} windows of faults allow ({} without a majority; {} "
+      "long enough to judge that writes come back)",
       data.writes.size(), data.searches.size(), findings.stats["windows"].get<std::size_t>(),
-      minorities.size()));
+      minorities.size(), judged == 0 ? "none" : std::to_string(judged)));
 }
 
 }  // namespace
