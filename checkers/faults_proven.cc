@@ -1,4 +1,4 @@
-// A run whose faults did nothing proves nothing.
+// A run whose faults did nothing proves nothing, nor does a kind of fault that never came about.
 #include <fmt/format.h>
 
 #include <map>
@@ -19,29 +19,61 @@ std::size_t planned(const CheckInput& input) {
 
 bool fits(const CheckInput& input) { return !input.faults.empty() || planned(input) > 0; }
 
+// The faults of one kind.
+struct Kind {
+  std::size_t all = 0, injected = 0, bit = 0;
+  std::string error;  // the first
+  std::string words(const std::string& name) const {
+    return fmt::format("{} {} of {}", name, bit, all);
+  }
+};
+
+// What the journal says of an error begins with `what` already; other records may say the reason only.
+std::string with_reason(std::string_view what, const std::string& error) {
+  return error.starts_with(what) ? error : fmt::format("{}: {}", what, error);
+}
+
+void check_healed(const FaultRecord& fault, Findings& findings) {
+  if (fault.in_force < 0) return;
+  const std::string name = fmt::format("{} {}", fault.fault, fault.id);
+  if (!fault.error.empty())
+    findings.unknown(name + " " + with_reason("could not be healed", fault.error));
+  else if (fault.healed < 0)
+    findings.unknown(name + " was not healed: it is in force where its record ends");
+}
+
+void check_injected(const std::string& name, const Kind& kind, Findings& findings) {
+  if (kind.injected > 0) return;
+  const std::string which =
+      kind.all == 1 ? fmt::format("the only {} fault", name)
+                    : fmt::format("each of {} {} faults", kind.all, name);
+  findings.unknown(kind.error.empty()
+                       ? which + " was asked for, but never came into force"
+                       : which + " " + with_reason("could not be injected", kind.error));
+}
+
 CheckResult check(const CheckInput& input) {
   Findings findings;
-  struct Count {
-    std::size_t bit = 0, all = 0;
-  };
-  std::map<std::string, Count> kinds;
+  std::map<std::string, Kind> kinds;
   std::size_t bit = 0;
   for (const auto& fault : input.faults) {
-    Count& count = kinds[fault.fault];
-    ++count.all;
+    Kind& kind = kinds[fault.fault];
+    ++kind.all;
+    if (fault.in_force >= 0) ++kind.injected;
+    if (kind.error.empty()) kind.error = fault.error;
     if (fault.proof.effective) {
-      ++count.bit;
+      ++kind.bit;
       ++bit;
     }
-    if (!fault.error.empty() && fault.in_force >= 0)
-      findings.unknown(
-          fmt::format("{} {} could not be healed: {}", fault.fault, fault.id, fault.error));
+    check_healed(fault, findings);
   }
-  std::vector<std::string> words;
+  std::vector<std::string> words, vacuous;
   Json by_kind = Json::object();
-  for (const auto& [kind, count] : kinds) {
-    words.push_back(fmt::format("{} {} of {}", kind, count.bit, count.all));
-    by_kind[kind] = {{"effective", count.bit}, {"all", count.all}};
+  for (const auto& [name, kind] : kinds) {
+    check_injected(name, kind, findings);
+    words.push_back(kind.words(name));
+    if (kind.injected > 0 && kind.bit == 0) vacuous.push_back(kind.words(name));
+    by_kind[name] = {{"effective", kind.bit}, {"injected", kind.injected}, {"all", kind.all}};
   }
   if (input.faults.empty()) {
     findings.unknown(fmt::format("none of the {} faults of the schedule was injected, or their journal "
@@ -51,8 +83,10 @@ CheckResult check(const CheckInput& input) {
                                  join_names(words)));
   }
   findings.stats = {{"faults", input.faults.size()}, {"effective", bit}, {"by-kind", by_kind}};
-  return std::move(findings).result(fmt::format("{} of {} faults had an effect: {}", bit,
-                                                input.faults.size(), join_names(words)));
+  std::string summary = fmt::format("{} of {} faults had an effect: {}", bit, input.faults.size(),
+                                    join_names(words));
+  if (!vacuous.empty()) summary += fmt::format("; vacuous: {} had an effect", join_names(vacuous));
+  return std::move(findings).result(std::move(summary));
 }
 
 }  // namespace
