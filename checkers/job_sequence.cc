@@ -20,24 +20,28 @@ bool fits(const CheckInput& input) {
 }
 
 void check_acks(const CheckInput& input, const Acks& acks, Findings& findings) {
-  std::unordered_map<std::int64_t, const Ack*> by_job;
   const auto& history = input.history;
-  for (const auto& ack : acks.all) {
-    const auto [it, added] = by_job.try_emplace(ack.job, &ack);
+  std::vector<const Ack*> told;  // in the order in which the clients were told
+  for (const auto& ack : acks.all) told.push_back(&ack);
+  std::sort(told.begin(), told.end(),
+            [](const Ack* a, const Ack* b) { return a->call.done < b->call.done; });
+  const auto faults = faults_of(input);
+  std::unordered_map<std::int64_t, const Ack*> by_job;
+  for (const Ack* ack : told) {
+    const auto [it, added] = by_job.try_emplace(ack->job, ack);
     if (added) continue;
     const Ack& first = *it->second;
-    Anomaly anomaly{"job-id-reused", "I1", "", {}, first.call.indices(), {{"job", ack.job}}};
+    Anomaly anomaly{"job-id-reused", "I1", "", {}, first.call.indices(), {{"job", ack->job}}};
     anomaly.summary =
-        fmt::format("job id {} was acknowledged twice: for {} at {}, and for {} at {}", ack.job,
+        fmt::format("job id {} was acknowledged twice: for {} at {}, and for {} at {}", ack->job,
                     name_call(history, first.call), time_of(history, first.call.done),
-                    name_call(history, ack.call), time_of(history, ack.call.done));
-    const auto faults = faults_of(input);
+                    name_call(history, ack->call), time_of(history, ack->call.done));
     anomaly.explanation = {
         fmt::format("The first acknowledgement came {}.",
                     faults_at(faults, history.time(static_cast<std::size_t>(first.call.done)))),
         fmt::format("The second came {}.",
-                    faults_at(faults, history.time(static_cast<std::size_t>(ack.call.done))))};
-    for (const auto index : ack.call.indices()) anomaly.ops.push_back(index);
+                    faults_at(faults, history.time(static_cast<std::size_t>(ack->call.done))))};
+    for (const auto index : ack->call.indices()) anomaly.ops.push_back(index);
     findings.add(std::move(anomaly));
   }
 }
