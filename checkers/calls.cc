@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace gameday {
 namespace {
@@ -18,6 +19,16 @@ std::string_view outcome_word(const Call& call) {
     default:
       return call.done < 0 ? "never answered" : "outcome not known";
   }
+}
+
+// Whether an answer repeats what it has to. One of another shape is not judged here.
+bool repeats(std::string_view f, const Json& asked, const Json& said) {
+  const auto has = [](const Json& list, std::size_t n) { return list.is_array() && list.size() == n; };
+  if (f == "write" || f == "cas") return said.is_null() || said == asked;
+  if (f == "read" || f == "get") return !has(asked, 2) || !has(said, 2) || said[0] == asked[0];
+  if (f == "add") return !has(said, 2) || said[0] == asked;
+  if (f != "append" || !has(said, 3)) return true;
+  return has(asked, 2) && said[0] == asked[0] && said[1] == asked[1];
 }
 
 }  // namespace
@@ -63,6 +74,13 @@ const Json& answer(const History& history, const Call& call) {
   return call.done < 0 ? kNull : history.value(static_cast<std::size_t>(call.done));
 }
 
+std::string contradiction(const History& history, const Call& call) {
+  const Json& said = answer(history, call);
+  if (!call.ok() || repeats(f_of(history, call), argument(history, call), said)) return {};
+  return fmt::format("{} was answered {} at {}, which is not about what was asked",
+                     name_call(history, call), said.dump(), time_of(history, call.done));
+}
+
 std::int64_t time_ns(const History& history, std::size_t index) {
   constexpr std::int64_t kLatest = 1'000'000'000'000'000'000;
   return std::clamp<std::int64_t>(history.time(index), -1, kLatest);
@@ -105,6 +123,8 @@ std::string join_names(const std::vector<std::string>& names) {
 
 std::optional<std::int64_t> integer(const Json& value) {
   if (!value.is_number_integer()) return std::nullopt;
+  constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > kLargest) return std::nullopt;
   return value.get<std::int64_t>();
 }
 

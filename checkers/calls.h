@@ -39,6 +39,10 @@ const Json& argument(const History& history, const Call& call);
 // The completion's value; null for a call without one.
 const Json& answer(const History& history, const Call& call);
 
+// How an ok answer contradicts its call, in words: it is about another key or value than was asked
+// (workloads/OPS.md). Empty when it does not. What happened then is not known.
+std::string contradiction(const History& history, const Call& call);
+
 // The time of an event, for arithmetic: a damaged file may hold any number, and 30 years are
 // enough.
 std::int64_t time_ns(const History& history, std::size_t index);
@@ -55,7 +59,8 @@ std::string tell_call(const History& history, const Call& call);
 // "n1", "n1 and n2", "n1, n2 and n3"
 std::string join_names(const std::vector<std::string>& names);
 
-// An integer field of a status or an ack; nullopt when it is missing or is something else.
+// An integer field of a status or an ack; nullopt when it is missing, is something else, or does not
+// fit into 64 bits with a sign.
 std::optional<std::int64_t> integer(const Json& value);
 std::optional<std::int64_t> integer(const Json& object, std::string_view field);
 

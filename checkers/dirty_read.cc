@@ -40,11 +40,16 @@ Sources sources_of(const History& history, Findings& findings) {
     }
     const std::string key = text(value[0]), written = text(cas ? value[1][1] : value[1]);
     Source source{call, fmt::format("{}-{}-{}", cas ? "cas" : "write", key, written)};
+    if (auto wrong = contradiction(history, call); !wrong.empty()) {
+      findings.unknown(std::move(wrong));
+      source.call.outcome = OpType::info;
+      source.job_key.clear();  // nor may the jobs be asked for it
+    }
     const auto [it, added] = sources.try_emplace({key, written}, source);
     // The same value twice: a read of it may be of the attempt that did not fail, and the jobs
     // cannot tell the two apart.
     if (added) continue;
-    if (it->second.call.outcome == OpType::fail) it->second.call = call;
+    if (it->second.call.outcome == OpType::fail) it->second.call = source.call;
     it->second.job_key.clear();
   }
   return sources;
@@ -150,6 +155,10 @@ CheckResult check(const CheckInput& input) {
     if (!is_pair(value)) {
       findings.unknown(
           fmt::format("{} returned {}, not [key, value]", name_call(history, read), value.dump()));
+      continue;
+    }
+    if (auto wrong = contradiction(history, read); !wrong.empty()) {
+      findings.unknown(std::move(wrong));
       continue;
     }
     ++reads;

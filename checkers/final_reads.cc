@@ -50,13 +50,20 @@ std::vector<std::string> without_final(const CheckInput& input,
   return missing;
 }
 
+std::optional<std::int64_t> job_id(const Json& value) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 62;  // ids may be added to
+  const auto id = integer(value);
+  return id && *id >= 1 && *id <= kLargest ? id : std::nullopt;
+}
+
 std::optional<std::vector<JobRow>> parse_jobs(const Json& value) {
   if (!value.is_array()) return std::nullopt;
   std::vector<JobRow> rows;
   rows.reserve(value.size());
   for (const auto& row : value) {
-    if (!row.is_array() || row.size() < 3 || !row[0].is_number_integer()) return std::nullopt;
-    rows.push_back({row[0].get<std::int64_t>(), text(row[1]), text(row[2])});
+    const auto id = row.is_array() && row.size() >= 3 ? job_id(row[0]) : std::nullopt;
+    if (!id) return std::nullopt;
+    rows.push_back({*id, text(row[1]), text(row[2])});
   }
   return rows;
 }
@@ -68,13 +75,19 @@ Acks acknowledged(const History& history) {
     const bool append = f_of(history, call) == "append";
     const Json& value = answer(history, call);
     const std::size_t width = append ? 3 : 2;
-    if (!value.is_array() || value.size() != width || !value.back().is_number_integer()) {
-      acks.malformed.push_back(fmt::format("the answer {} of {} at {} has no job id", value.dump(),
-                                           name_call(history, call), time_of(history, call.done)));
+    const auto job =
+        value.is_array() && value.size() == width ? job_id(value.back()) : std::nullopt;
+    if (!job) {
+      acks.malformed.push_back(
+          fmt::format("the answer {} of {} at {} has no job id (a number from 1 on)", value.dump(),
+                      name_call(history, call), time_of(history, call.done)));
       continue;
     }
-    Ack ack{call, text(value[width - 2]), append ? text(value[0]) : "", "",
-            value.back().get<std::int64_t>()};
+    if (auto wrong = contradiction(history, call); !wrong.empty()) {
+      acks.malformed.push_back(std::move(wrong));
+      continue;
+    }
+    Ack ack{call, text(value[width - 2]), append ? text(value[0]) : "", "", *job};
     ack.key = (append ? "append-" : "add-") + ack.value;
     acks.all.push_back(std::move(ack));
   }

@@ -26,6 +26,11 @@ std::map<std::string, Call> final_reads(const CheckInput& input, std::string_vie
 std::vector<std::string> without_final(const CheckInput& input,
                                        const std::map<std::string, Call>& finals);
 
+// Job ids count from 1 (workloads/OPS.md). What is below, or beyond what a cluster can reach, is
+// malformed rather than an anomaly: it breaks the format, and no promise about jobs can be judged by
+// it. nullopt then, and for anything that is no integer.
+std::optional<std::int64_t> job_id(const Json& value);
+
 struct JobRow {
   std::int64_t id = 0;
   std::string hash, key;
@@ -43,7 +48,7 @@ struct Ack {
 };
 struct Acks {
   std::vector<Ack> all;                // in the order of invocation
-  std::vector<std::string> malformed;  // ok answers without a job id, in words
+  std::vector<std::string> malformed;  // ok answers without a job id, or to another call, in words
 };
 Acks acknowledged(const History& history);
 

@@ -120,16 +120,20 @@ std::string headline(const Words& words, const KeyHistory& key,
 std::vector<KeyHistory> split_keys(const History& history, std::vector<std::string>& malformed) {
   std::vector<KeyHistory> keys;
   std::unordered_map<std::string, std::size_t> place;
-  for (const auto& call : calls_of(history, {"read", "write", "cas"})) {
+  for (auto call : calls_of(history, {"read", "write", "cas"})) {
     const auto& f = f_of(history, call);
     const Json& value = f == "read" && call.ok() ? answer(history, call) : argument(history, call);
     if (call.outcome == OpType::fail || (f == "read" && !call.ok())) continue;
-    const bool shape = is_pair(value) && (f != "cas" || is_pair(value[1]));
-    if (!shape || (is_pair(argument(history, call)) && argument(history, call)[0] != value[0])) {
+    if (!is_pair(value) || (f == "cas" && !is_pair(value[1]))) {
       malformed.push_back(fmt::format("{} at {} has the value {}, not what a {} has",
                                       name_call(history, call), time_of(history, call.done),
                                       value.dump(), f));
       continue;
+    }
+    if (auto wrong = contradiction(history, call); !wrong.empty()) {
+      malformed.push_back(std::move(wrong));
+      if (f == "read") continue;
+      call.outcome = OpType::info;  // what was asked for may have been done, or not
     }
     const auto [it, added] = place.try_emplace(text(value[0]), keys.size());
     if (added) keys.push_back({it->first, {}, {}, {}});
