@@ -34,6 +34,20 @@ std::size_t settled_from(const CheckInput& input) {
   return from;
 }
 
+std::optional<std::size_t> settled_at(const CheckInput& input) {
+  const auto& history = input.history;
+  std::optional<std::size_t> settled;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    if (history.is_client(i)) continue;
+    const Json& value = history.value(i);
+    settled.reset();  // whatever the nemesis did since, the rest may be over
+    if (history.name(history.f(i)) == "settled" && value.is_object() && value.contains("ok") &&
+        value.at("ok") == true)
+      settled = i;
+  }
+  return settled;
+}
+
 std::map<std::string, Call> final_reads(const CheckInput& input, std::string_view f) {
   const std::size_t from = settled_from(input);
   std::map<std::string, Call> finals;

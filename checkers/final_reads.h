@@ -19,6 +19,10 @@ std::vector<std::string> nodes_of(const CheckInput& input);
 // The index from which on everything is healed: after heal-all, else after the last fault event.
 std::size_t settled_from(const CheckInput& input);
 
+// The index of the note that the cluster had come to rest: every node had applied its whole log, and
+// all the same. nullopt when it had not, or when the history does not say.
+std::optional<std::size_t> settled_at(const CheckInput& input);
+
 // For each node its last successful call of f that began after everything was healed.
 std::map<std::string, Call> final_reads(const CheckInput& input, std::string_view f);
 

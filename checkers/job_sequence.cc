@@ -70,7 +70,8 @@ void check_list(const History& history, const Call& call, const std::vector<JobR
   }
 }
 
-// Every acknowledged write that the node's list covers stands in it under its own id.
+// Every acknowledged write that the node's list covers stands in it under its own id, and none that
+// it does not cover stands in it under another.
 void check_keys(const CheckInput& input, const Acks& acks, const std::string& node,
                 const Call& call, const std::vector<JobRow>& rows, Findings& findings) {
   const auto& history = input.history;
@@ -82,11 +83,12 @@ void check_keys(const CheckInput& input, const Acks& acks, const std::string& no
   }
   if (id_of_key.empty()) return;  // a node that keeps no keys says nothing about them
   for (const auto& ack : acks.all) {
-    if (ack.job < rows.front().id || ack.job > rows.back().id) continue;
     const auto at = by_id.find(ack.job);
     if (at != by_id.end() && at->second->key == ack.key) continue;
     const auto elsewhere = id_of_key.find(ack.key);
     const bool lost = elsewhere == id_of_key.end();
+    const bool covered = ack.job >= rows.front().id && ack.job <= rows.back().id;
+    if (lost && !covered) continue;
     if (lost && at != by_id.end() && at->second->key.empty()) continue;  // it may be that write
     Anomaly anomaly{lost ? "lost-job" : "wrong-job",
                     "I1",
@@ -94,7 +96,8 @@ void check_keys(const CheckInput& input, const Acks& acks, const std::string& no
                     {},
                     ack.call.indices(),
                     {{"node", node}, {"job", ack.job}, {"key", ack.key}}};
-    const std::string other = at == by_id.end()         ? "a gap"
+    const std::string other = !covered                  ? "not among its jobs"
+                              : at == by_id.end()       ? "a gap"
                               : at->second->key.empty() ? "a job without a key"
                                                         : at->second->key;
     anomaly.summary =
@@ -114,6 +117,99 @@ void check_keys(const CheckInput& input, const Acks& acks, const std::string& no
   }
 }
 
+// What a node has applied at the end.
+struct FinalList {
+  std::string node;
+  Call call;
+  std::vector<JobRow> rows;
+  std::int64_t last = 0;  // the highest id; 0 for an empty list
+};
+
+// The ends of the final lists: an acknowledged job that a list does not reach is lost there, unless
+// the node may lag. It does not if the cluster had come to rest before it was asked, if the node had
+// said that it had applied as much, or if all logs end below the job.
+class Ends {
+ public:
+  Ends(const CheckInput& input, std::vector<FinalList> lists)
+      : input_(input), progress_(input), settled_(settled_at(input)), lists_(std::move(lists)) {}
+
+  void check(const Acks& acks, Findings& findings) {
+    for (const auto& ack : acks.all) check_ack(ack, findings);
+    if (beyond_.empty()) return;
+    const auto lowest = *std::min_element(beyond_.begin(), beyond_.end());
+    findings.unknown(fmt::format(
+        "{} acknowledged, but no list reaches so far, and no node is known to have applied as much",
+        beyond_.size() == 1 ? fmt::format("job {} was", lowest)
+                            : fmt::format("{} jobs from job {} on were", beyond_.size(), lowest)));
+  }
+
+ private:
+  void check_ack(const Ack& ack, Findings& findings) {
+    std::vector<const FinalList*> lost;
+    bool reached = false, behind = false;
+    for (const auto& list : lists_) {
+      if (!ack.call.done_before(list.call.invoke)) continue;
+      if (ack.job <= list.last || has_key(list, ack.key))
+        reached = true;
+      else if (!why_not_lag(ack, list).empty())
+        lost.push_back(&list);
+      else
+        behind = true;
+    }
+    if (!lost.empty()) return findings.full() ? findings.count_only() : report(ack, lost, findings);
+    if (!reached && behind) beyond_.push_back(ack.job);
+  }
+
+  // Under another id, which is check_keys' to judge.
+  static bool has_key(const FinalList& list, const std::string& key) {
+    return std::any_of(list.rows.begin(), list.rows.end(),
+                       [&](const JobRow& row) { return row.key == key; });
+  }
+
+  std::string why_not_lag(const Ack& ack, const FinalList& list) const {
+    const auto done = static_cast<std::size_t>(ack.call.done);
+    if (settled_ && done < *settled_ && *settled_ < list.call.invoke)
+      return fmt::format("all nodes had come to rest at {}",
+                         seconds(input_.history.time(*settled_)));
+    const auto applied = progress_.before(list.node, list.call);
+    if (applied && *applied >= ack.job)
+      return fmt::format("it had said before that it had applied job {}", *applied);
+    const auto quiet = progress_.quiet_at(done);
+    if (quiet && *quiet < ack.job) return fmt::format("the logs of all nodes end at job {}", *quiet);
+    return {};
+  }
+
+  void report(const Ack& ack, const std::vector<const FinalList*>& lost, Findings& findings) const {
+    const auto& history = input_.history;
+    std::vector<std::string> nodes, ends;
+    Anomaly anomaly{"lost-job", "I1", "", {}, ack.call.indices(), {}};
+    anomaly.explanation.push_back(fmt::format(
+        "It was acknowledged {}.",
+        faults_at(faults_of(input_), history.time(static_cast<std::size_t>(ack.call.done)))));
+    for (const FinalList* list : lost) {
+      nodes.push_back(list->node);
+      ends.push_back(list->rows.empty()
+                         ? fmt::format("{} has no jobs at all", list->node)
+                         : fmt::format("the jobs of {} end at {}", list->node, list->last));
+      anomaly.explanation.push_back(fmt::format("{} answered at {}, and {}.", list->node,
+                                                time_of(history, list->call.done),
+                                                why_not_lag(ack, *list)));
+      for (const auto index : list->call.indices()) anomaly.ops.push_back(index);
+    }
+    anomaly.summary =
+        fmt::format("{} was acknowledged as job {} at {}, but {}", name_call(history, ack.call),
+                    ack.job, time_of(history, ack.call.done), join_names(ends));
+    anomaly.detail = {{"missing-on", nodes}, {"job", ack.job}, {"key", ack.key}};
+    findings.add(std::move(anomaly));
+  }
+
+  const CheckInput& input_;
+  const AppliedProgress progress_;
+  const std::optional<std::size_t> settled_;
+  const std::vector<FinalList> lists_;
+  std::vector<std::int64_t> beyond_;  // jobs that no list reaches and no node is known to have had
+};
+
 CheckResult check(const CheckInput& input) {
   Findings findings;
   const auto& history = input.history;
@@ -122,10 +218,11 @@ CheckResult check(const CheckInput& input) {
   check_acks(input, acks, findings);
 
   const auto finals = final_reads(input, "jobs");
+  std::vector<FinalList> ends;
   std::size_t lists = 0;
   for (const auto& call : calls_of(history, {"jobs"})) {
     if (!call.ok()) continue;
-    const auto rows = parse_jobs(answer(history, call));
+    auto rows = parse_jobs(answer(history, call));
     const auto& node = node_of(history, call);
     if (!rows) {
       findings.unknown(fmt::format("{} answered jobs at {} with something that is no list of jobs",
@@ -135,16 +232,21 @@ CheckResult check(const CheckInput& input) {
     ++lists;
     check_list(history, call, *rows, findings);
     const auto final = finals.find(node);
-    if (final != finals.end() && final->second.invoke == call.invoke && !rows->empty())
-      check_keys(input, acks, node, call, *rows, findings);
+    if (final == finals.end() || final->second.invoke != call.invoke) continue;
+    if (!rows->empty()) check_keys(input, acks, node, call, *rows, findings);
+    std::int64_t last = 0;
+    for (const auto& row : *rows) last = std::max(last, row.id);
+    ends.push_back({node, call, std::move(*rows), last});
   }
+  Ends(input, std::move(ends)).check(acks, findings);
   if (history.has_f("jobs"))
     for (const auto& node : without_final(input, finals))
       findings.unknown(fmt::format("{} gave no final list of jobs", node));
   findings.stats = {{"acknowledged", acks.all.size()}, {"lists", lists}};
-  return std::move(findings).result(
-      fmt::format("{} acknowledged job ids are unique and stand in {} lists of jobs without gap",
-                  acks.all.size(), lists));
+  return std::move(findings).result(fmt::format(
+      "{} acknowledged job ids are unique, and {} lists of jobs have no gap and hold them as far as "
+      "they reach",
+      acks.all.size(), lists));
 }
 
 }  // namespace
