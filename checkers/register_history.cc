@@ -135,8 +135,9 @@ std::vector<KeyHistory> split_keys(const History& history, std::vector<std::stri
       if (f == "read") continue;
       call.outcome = OpType::info;  // what was asked for may have been done, or not
     }
-    const auto [it, added] = place.try_emplace(text(value[0]), keys.size());
-    if (added) keys.push_back({it->first, {}, {}, {}});
+    // 1 and "1" are two keys, although they read the same.
+    const auto [it, added] = place.try_emplace(value[0].dump(), keys.size());
+    if (added) keys.push_back({text(value[0]), {}, {}, {}});
     KeyHistory& key = keys[it->second];
     Operation op;
     op.call = static_cast<std::int64_t>(call.invoke);
