@@ -84,7 +84,6 @@ void check_list_pair(const CheckInput& input, const AppliedProgress& progress, c
                      const Call& y, Findings& findings) {
   const auto& history = input.history;
   const Json &left = answer(history, x), &right = answer(history, y);
-  if (!left.is_object() || !right.is_object()) return;
   const auto &x_node = node_of(history, x), &y_node = node_of(history, y);
   const auto x_applied = progress.during(x_node, x), y_applied = progress.during(y_node, y);
   const bool same_point = x_applied && x_applied == y_applied;
@@ -118,7 +117,13 @@ CheckResult check(const CheckInput& input) {
   const std::size_t hashes = check_hashes(input.history, findings);
   const std::size_t jobs = check_jobs(input.history, findings);
   const AppliedProgress progress(input);
-  const auto lists = final_reads(input, "lists");
+  auto lists = final_reads(input, "lists");
+  std::erase_if(lists, [&](const auto& entry) {
+    if (is_lists(answer(input.history, entry.second))) return false;
+    findings.unknown(fmt::format(
+        "{} answered lists with something that is no object of lists of values", entry.first));
+    return true;
+  });
   for (auto x = lists.begin(); x != lists.end(); ++x)
     for (auto y = std::next(x); y != lists.end(); ++y)
       check_list_pair(input, progress, x->second, y->second, findings);

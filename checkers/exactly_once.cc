@@ -74,8 +74,9 @@ CheckResult check(const CheckInput& input) {
   const auto finals = final_reads(input, "lists");
   for (const auto& [node, read] : finals) {
     const Json& lists = answer(history, read);
-    if (!lists.is_object()) {
-      findings.unknown(fmt::format("{} answered lists with something else", node));
+    if (!is_lists(lists)) {
+      findings.unknown(
+          fmt::format("{} answered lists with something that is no object of lists of values", node));
       continue;
     }
     for (const auto& [list, content] : lists.items()) {

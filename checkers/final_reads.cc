@@ -64,6 +64,16 @@ std::vector<std::string> without_final(const CheckInput& input,
   return missing;
 }
 
+bool is_value_list(const Json& value) {
+  return value.is_array() && std::none_of(value.begin(), value.end(), [](const Json& element) {
+    return element.is_structured() || element.is_null();
+  });
+}
+
+bool is_lists(const Json& value) {
+  return value.is_object() && std::all_of(value.begin(), value.end(), is_value_list);
+}
+
 std::optional<std::int64_t> job_id(const Json& value) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 62;  // ids may be added to
   const auto id = integer(value);

@@ -39,6 +39,11 @@ struct JobRow {
   std::int64_t id = 0;
   std::string hash, key;
 };
+// Whether this is the value of a `read-set` answer, a list of values; of a `lists` answer, an object
+// of such lists. Anything else cannot be judged.
+bool is_value_list(const Json& value);
+bool is_lists(const Json& value);
+
 // The value of a `jobs` answer; nullopt when it is not a list of [job, hash, key].
 std::optional<std::vector<JobRow>> parse_jobs(const Json& value);
 

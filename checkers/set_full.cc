@@ -43,7 +43,7 @@ std::unordered_set<std::string> values_of(const Json& answer) {
   if (answer.is_object()) {
     for (const auto& [list, content] : answer.items())
       for (const auto& value : content) values.insert(text(value));
-  } else if (answer.is_array()) {
+  } else {
     for (const auto& value : answer) values.insert(text(value));
   }
   return values;
@@ -68,8 +68,10 @@ std::map<std::string, View> Judge::views(std::string_view read, const std::vecto
   std::map<std::string, View> views;
   for (const auto& [node, call] : final_reads(input, read)) {
     const Json& value = answer(input.history, call);
-    if (!value.is_array() && !value.is_object()) {
-      findings.unknown(fmt::format("{} answered {} with neither a list nor lists", node, read));
+    if (!(read == "lists" ? is_lists(value) : is_value_list(value))) {
+      findings.unknown(
+          fmt::format("{} answered {} with something that is no {}", node, read,
+                      read == "lists" ? "object of lists of values" : "list of values"));
       continue;
     }
     View view{call, values_of(value), progress.before(node, call).value_or(-1), {}};
@@ -184,8 +186,8 @@ void Judge::judge(std::string_view write, std::string_view read, const std::vect
   for (const auto& ack : acks)
     if (f_of(input.history, ack.call) == write) mine.push_back(ack);
   const auto shown = views(read, mine);
-  for (const auto& node : nodes)
-    if (!shown.contains(node)) findings.unknown(fmt::format("{} gave no final {}", node, read));
+  for (const auto& node : without_final(input, final_reads(input, read)))
+    findings.unknown(fmt::format("{} gave no final {}", node, read));
   if (nodes.empty()) findings.unknown(fmt::format("there is no final {}", read));
   for (const auto& ack : mine) check_ack(ack, shown);
   if (write == "add") check_unexpected(write, shown);
