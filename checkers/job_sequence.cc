@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "checkers/checkers.h"
 #include "checkers/fault_windows.h"
@@ -121,7 +122,7 @@ void check_keys(const CheckInput& input, const Acks& acks, const std::string& no
 struct FinalList {
   std::string node;
   Call call;
-  std::vector<JobRow> rows;
+  std::unordered_set<std::string> keys;
   std::int64_t last = 0;  // the highest id; 0 for an empty list
 };
 
@@ -149,7 +150,7 @@ class Ends {
     bool reached = false, behind = false;
     for (const auto& list : lists_) {
       if (!ack.call.done_before(list.call.invoke)) continue;
-      if (ack.job <= list.last || has_key(list, ack.key))
+      if (ack.job <= list.last || list.keys.contains(ack.key))  // check_keys judges the id
         reached = true;
       else if (!why_not_lag(ack, list).empty())
         lost.push_back(&list);
@@ -158,12 +159,6 @@ class Ends {
     }
     if (!lost.empty()) return findings.full() ? findings.count_only() : report(ack, lost, findings);
     if (!reached && behind) beyond_.push_back(ack.job);
-  }
-
-  // Under another id, which is check_keys' to judge.
-  static bool has_key(const FinalList& list, const std::string& key) {
-    return std::any_of(list.rows.begin(), list.rows.end(),
-                       [&](const JobRow& row) { return row.key == key; });
   }
 
   std::string why_not_lag(const Ack& ack, const FinalList& list) const {
@@ -188,7 +183,7 @@ class Ends {
         faults_at(faults_of(input_), history.time(static_cast<std::size_t>(ack.call.done)))));
     for (const FinalList* list : lost) {
       nodes.push_back(list->node);
-      ends.push_back(list->rows.empty()
+      ends.push_back(list->last == 0
                          ? fmt::format("{} has no jobs at all", list->node)
                          : fmt::format("the jobs of {} end at {}", list->node, list->last));
       anomaly.explanation.push_back(fmt::format("{} answered at {}, and {}.", list->node,
@@ -234,9 +229,11 @@ CheckResult check(const CheckInput& input) {
     const auto final = finals.find(node);
     if (final == finals.end() || final->second.invoke != call.invoke) continue;
     if (!rows->empty()) check_keys(input, acks, node, call, *rows, findings);
-    std::int64_t last = 0;
-    for (const auto& row : *rows) last = std::max(last, row.id);
-    ends.push_back({node, call, std::move(*rows), last});
+    FinalList& end = ends.emplace_back(FinalList{node, call, {}, 0});
+    for (auto& row : *rows) {
+      end.last = std::max(end.last, row.id);
+      end.keys.insert(std::move(row.key));
+    }
   }
   Ends(input, std::move(ends)).check(acks, findings);
   if (history.has_f("jobs"))

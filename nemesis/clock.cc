@@ -228,9 +228,12 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kClock{
-    "clock",     "set wall clocks wrong by up to a minute, steadily or strobing",
-    plan,        describe,
-    kParameters, make,
-    true};
+    .name = "clock",
+    .summary = "set wall clocks wrong by up to a minute, steadily or strobing",
+    .plan = plan,
+    .describe = describe,
+    .parameters = kParameters,
+    .make = make,
+    .needs_fake_clocks = true};
 
 }  // namespace gameday::nemesis

@@ -162,7 +162,6 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 constinit const Entry kKill{
     "kill",      "kill -9 nodes and restart them, later or at once and repeatedly",
     plan,        describe,
-    kParameters, make,
-    false};
+    kParameters, make};
 
 }  // namespace gameday::nemesis

@@ -219,9 +219,12 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kPartition{
-    "partition", "cut the network between nodes: halves, minorities, rings, bridges, one way",
-    plan,        describe,
-    kParameters, make,
-    false};
+    .name = "partition",
+    .summary = "cut the network between nodes: halves, minorities, rings, bridges, one way",
+    .plan = plan,
+    .describe = describe,
+    .parameters = kParameters,
+    .make = make,
+    .least_nodes = 2};
 
 }  // namespace gameday::nemesis

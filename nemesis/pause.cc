@@ -128,7 +128,6 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kPause{
-    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, kParameters, make,
-    false};
+    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, kParameters, make};
 
 }  // namespace gameday::nemesis

@@ -59,9 +59,7 @@ Result<std::vector<std::string>> resolve_targets(const Json& parameters,
                                                  const NemesisContext& context) {
   auto order = resolve_order(parameters, context);
   if (!order) return order;
-  const Json count = parameters.value("count", Json(1));
-  if (!count.is_number_integer() || count < 1) return fail("\"count\" must be a number of nodes");
-  order->resize(std::min(order->size(), count.get<std::size_t>()));
+  order->resize(std::min(order->size(), parameters.value("count", std::size_t{1})));
   return order;
 }
 

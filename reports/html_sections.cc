@@ -237,13 +237,14 @@ std::string html_anomalies(const RunRecord& run, const RunView& view) {
     const bool another = shown > 0 && checker != view.anomalies[shown - 1].checker;
     if (another) of_checker = 0;
     if (another && std::exchange(folded, false)) out += "</details>";
-    // What one checker found many times must not bury what another found, or the timeline.
-    std::size_t rest = 1;
-    while (shown + rest < limit && view.anomalies[shown + rest].checker == checker) ++rest;
-    if (of_checker == kUnfolded && rest > 1) {
-      out += fmt::format("<details class=\"fold\"><summary>{} more found by {}</summary>", rest,
-                         html(cut(printable(checker), 80)));
-      folded = true;
+    if (of_checker == kUnfolded) {
+      // What one checker found many times must not bury what another found, or the timeline.
+      std::size_t rest = 1;
+      while (shown + rest < limit && view.anomalies[shown + rest].checker == checker) ++rest;
+      folded = rest > 1;
+      if (folded)
+        out += fmt::format("<details class=\"fold\"><summary>{} more found by {}</summary>", rest,
+                           html(cut(printable(checker), 80)));
     }
     out += anomaly_markup(run.history, view.anomalies[shown], shown);
   }

@@ -56,13 +56,16 @@ run::FaultKind fault_kind(const nemesis::Entry& entry) {
   return kind;
 }
 
-Result<std::vector<run::FaultKind>> fault_kinds(const std::vector<std::string>& names) {
+Result<std::vector<run::FaultKind>> fault_kinds(const std::vector<std::string>& names, int nodes) {
   std::vector<run::FaultKind> kinds;
   for (const auto& name : names) {
     const nemesis::Entry* entry = nemesis::find(name);
     if (entry == nullptr)
       return fail("--faults: there is no fault \"{}\"; known: {}", name,
                   names_of(nemesis::catalog()));
+    if (static_cast<std::size_t>(nodes) < entry->least_nodes)
+      return fail("--faults: {} needs at least {} nodes; this run has --nodes {}", name,
+                  entry->least_nodes, nodes);
     const bool twice =
         std::any_of(kinds.begin(), kinds.end(), [&](auto& k) { return k.name == name; });
     if (!twice) kinds.push_back(fault_kind(*entry));
@@ -209,12 +212,10 @@ Result<Composition> compose(const RunOptions& given) {
     o.faults.clear();
     for (const auto& planned : c.plan.schedule) o.faults.push_back(planned.fault);
   }
-  auto kinds = fault_kinds(o.faults);
+  auto kinds = fault_kinds(o.faults, o.nodes);
   if (!kinds) return tl::make_unexpected(kinds.error());
   o.faults.clear();
   for (const auto& kind : *kinds) o.faults.push_back(kind.name);
-  if (o.nodes < 2 && std::find(o.faults.begin(), o.faults.end(), "partition") != o.faults.end())
-    return fail("--faults partition needs at least two nodes; this run has --nodes {}", o.nodes);
   auto made = system->make(o);
   if (!made) return tl::make_unexpected(made.error());
   c.system = std::move(*made);

@@ -394,7 +394,7 @@ TEST_F(EndToEnd, BadArgumentsSayWhatIsWrong) {
       {{"run", "search", "--faults", "kill", "--time-limit", "1"}, "at least"},
       {{"run", "search", "--faults=", "--store", "/tmp"}, "--faults: needs a list"},
       {{"run", "search", "--faults", "kill", "--schedule", schedule}, "leave out --faults"},
-      {{"run", "search", "--faults", "partition", "--nodes", "1"}, "two nodes"},
+      {{"run", "search", "--faults", "partition", "--nodes", "1"}, "partition needs at least 2 nodes"},
       {{"run", "search", "--frobnicate"}, "frobnicate"},
       {{"check", "/nowhere"}, "/nowhere"},
       {{"check", "--checker", "plague"}, "plague"},

@@ -7,7 +7,6 @@ namespace gameday {
 namespace {
 
 const std::string kEmpty;
-constexpr double kMaxTime = 4e18;  // 126 years, and well inside 64 bits
 
 Result<Op> parse_op(const Json& j) {
   if (!j.is_object()) return fail("expected an object, one op");
@@ -34,8 +33,8 @@ Result<Op> parse_op(const Json& j) {
   op.f = f->get<std::string>();
   if (const auto time = j.find("time"); time != j.end()) {
     const double ns = time->is_number() ? time->get<double>() : -1;
-    if (!(ns >= 0 && ns <= kMaxTime))
-      return fail("\"time\" must be a number of ns from 0 to {:g}, not {}", kMaxTime, time->dump());
+    if (!(ns >= 0 && ns <= static_cast<double>(kMaxTime)))
+      return fail("\"time\" must be a number of ns from 0 to {}, not {}", kMaxTime, time->dump());
     op.time = time->is_number_float() ? static_cast<std::int64_t>(ns) : time->get<std::int64_t>();
   }
   if (const auto value = j.find("value"); value != j.end()) op.value = *value;

@@ -24,6 +24,8 @@ using Process = std::int32_t;
 inline constexpr Process kNemesis = -1;
 inline constexpr Process kAnyProcess = -2;  // only between a generator and the interpreter
 
+inline constexpr std::int64_t kMaxTime = 4'000'000'000'000'000'000;  // ns: 126 years, inside 64 bits
+
 struct Op {
   std::int64_t index = -1;  // position in the history
   std::int64_t time = -1;   // ns since the start of the run, monotonic

@@ -24,8 +24,6 @@ Status Journal::write(const FaultRecord& record, std::string_view event, std::in
 
 namespace {
 
-constexpr std::int64_t kMaxTime = 4'000'000'000'000'000'000;  // as that of an op
-
 std::int64_t* slot_of(FaultRecord& record, const std::string& event) {
   if (event == "requested") return &record.requested;
   if (event == "in-force") return &record.in_force;
