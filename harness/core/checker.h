@@ -33,6 +33,10 @@ struct CheckResult {
   std::string summary;             // one line: what was checked, or why the verdict is UNKNOWN
   std::vector<Anomaly> anomalies;  // at most kAnomalyLimit; `anomaly_count` has all
   std::size_t anomaly_count = 0;
+  std::vector<std::string> anomaly_types;  // of all, each once; filled from `anomalies` if empty
+  // Of transactions: the weakest consistency models that this history rules out, and the stronger
+  // ones that fall with them, by Elle's names (Kingsbury and Alvaro, VLDB 2020).
+  std::vector<std::string> not_models, also_not;
   Json stats = Json::object();
   double seconds = 0;
 };

@@ -1,0 +1,13 @@
+#include "checkers/linear/decide/decide.h"
+
+namespace gameday::linear {
+
+Decision decide_register(std::span<const Operation>, std::int32_t) { return {}; }
+Decision decide_fifo_queue(std::span<const Operation>) { return {}; }
+Decision decide_unordered_queue(std::span<const Operation>) { return {}; }
+Decision decide_stack(std::span<const Operation>) { return {}; }
+Decision decide_priority_queue(std::span<const Operation>) { return {}; }
+Decision decide_set(std::span<const Operation>, const Lists&) { return {}; }
+Decision decide_log(std::span<const Operation>, const Lists&) { return {}; }
+
+}  // namespace gameday::linear
