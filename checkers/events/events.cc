@@ -7,7 +7,9 @@
 
 namespace gameday {
 
-Events::Events() : values_(std::make_shared<Values>()), names_{""} {}
+Events::Events() : Events(std::make_shared<Values>()) {}
+
+Events::Events(std::shared_ptr<Values> values) : values_(std::move(values)), names_{""} {}
 
 void Events::reserve(std::size_t rows) {
   types_.reserve(rows);
@@ -148,38 +150,11 @@ std::string Events::process_name(std::int32_t process) const {
                       : process_names_[static_cast<std::size_t>(-1 - process)];
 }
 
-std::vector<std::pair<Value, Events>> Events::independent() const {
-  std::vector<std::pair<Value, Events>> parts;
-  Dense keys(*values_);
-  const auto pair_of = [&](std::size_t i) {
-    const Value v = values_column_[i];
-    return v.is_sequence() && values_->items(v).size() == 2 ? values_->items(v) : std::span<const Value>();
-  };
-  for (std::size_t i = 0; i < size(); ++i)
-    if (is_client(i) && !pair_of(i).empty()) keys.id(pair_of(i)[0]);
-  parts.resize(keys.size());
-  for (std::size_t k = 0; k < keys.size(); ++k) {
-    parts[k].first = keys.value(static_cast<std::int32_t>(k));
-    parts[k].second.values_ = values_;
-    parts[k].second.names_ = names_;
-    parts[k].second.process_names_ = process_names_;
-  }
-  for (std::size_t i = 0; i < size(); ++i) {
-    Row row{types_[i], processes_[i], fs_[i], values_column_[i], time(i), index(i), extra(i)};
-    // A completion without a value belongs to the key of its invocation.
-    auto pair = is_client(i) ? pair_of(i) : std::span<const Value>();
-    const bool own = !pair.empty();
-    if (!own && is_client(i) && others_[i] >= 0) pair = pair_of(static_cast<std::size_t>(others_[i]));
-    if (!pair.empty()) {
-      if (own) row.value = pair[1];
-      parts[static_cast<std::size_t>(keys.find(pair[0]))].second.append(row);
-    } else {
-      for (auto& part : parts) part.second.append(row);
-    }
-  }
-  for (auto& part : parts)
-    if (auto paired = part.second.pair_up(); !paired) throw std::logic_error(paired.error().message);
-  return parts;
+Events Events::part() const {
+  Events part(values_);
+  part.names_ = names_;
+  part.process_names_ = process_names_;
+  return part;
 }
 
 std::string Events::describe(std::size_t i) const {

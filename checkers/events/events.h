@@ -85,10 +85,8 @@ class Events {
   std::int32_t named_process(std::string_view name);
   std::string process_name(std::int32_t process) const;
 
-  // The calls of a history of independent keys (values [k v], Jepsen's jepsen.independent): one
-  // history a key, in the order of first sight, whose values are the v. Rows of no client, and rows
-  // whose value is no pair, go to all.
-  std::vector<std::pair<Value, Events>> independent() const;
+  // An empty history with the same values and names: for a part of this one.
+  Events part() const;
 
   // A row for people: {:process 3, :type :ok, :f :read, :value 4, :index 17}.
   std::string describe(std::size_t i) const;
@@ -96,6 +94,8 @@ class Events {
   std::size_t bytes() const;
 
  private:
+  explicit Events(std::shared_ptr<Values> values);
+
   std::shared_ptr<Values> values_;
   std::vector<OpType> types_;
   std::vector<std::int32_t> processes_;
