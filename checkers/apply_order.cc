@@ -139,7 +139,7 @@ CheckResult check(const CheckInput& input) {
 
 const Checker& apply_order_checker() {
   static const FunctionChecker checker(
-      "apply-order", "every node applies the same jobs in the same order (I2)", fits, check);
+      "apply-order", "every node applies the same jobs in the same order (I2)", fits, check, true);
   return checker;
 }
 

@@ -144,7 +144,7 @@ CheckResult check(const CheckInput& input) {
 
 const Checker& election_safety_checker() {
   static const FunctionChecker checker(
-      "election-safety", "one leader in a term, and no node's term ever goes back", fits, check);
+      "election-safety", "one leader in a term, and no node's term ever goes back", fits, check, true);
   return checker;
 }
 

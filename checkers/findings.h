@@ -39,18 +39,20 @@ class FunctionChecker final : public Checker {
   using Check = CheckResult (*)(const CheckInput&);
 
   constexpr FunctionChecker(std::string_view name, std::string_view summary, Fits fits_function,
-                            Check check_function)
-      : name_(name), summary_(summary), fits_(fits_function), check_(check_function) {}
+                            Check check_function, bool early = false)
+      : name_(name), summary_(summary), fits_(fits_function), check_(check_function), early_(early) {}
 
   std::string_view name() const override { return name_; }
   std::string_view summary() const override { return summary_; }
   bool fits(const CheckInput& input) const override { return fits_(input); }
   CheckResult check(const CheckInput& input) const override { return check_(input); }
+  bool early() const override { return early_; }
 
  private:
   std::string_view name_, summary_;
   Fits fits_;
   Check check_;
+  bool early_;
 };
 
 }  // namespace gameday

@@ -251,7 +251,7 @@ CheckResult check(const CheckInput& input) {
 const Checker& job_sequence_checker() {
   static const FunctionChecker checker(
       "job-sequence", "job ids have no gap, are never reused, and hold what was acknowledged (I1)",
-      fits, check);
+      fits, check, true);
   return checker;
 }
 

@@ -187,7 +187,7 @@ CheckResult check(const CheckInput& input) {
 const Checker& linearizable_checker() {
   static const FunctionChecker checker(
       "linearizable",
-      "every key is one register: reads, writes and cas in one real-time order (I19)", fits, check);
+      "every key is one register: reads, writes and cas in one real-time order (I19)", fits, check, true);
   return checker;
 }
 

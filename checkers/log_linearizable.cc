@@ -74,7 +74,7 @@ CheckResult check(const CheckInput& input) {
 const Checker& log_linearizable_checker() {
   static const FunctionChecker checker(
       "log-linearizable",
-      "a write that began after another was acknowledged has a higher job (I20)", fits, check);
+      "a write that began after another was acknowledged has a higher job (I20)", fits, check, true);
   return checker;
 }
 

@@ -17,17 +17,6 @@ namespace gameday::cli {
 namespace fs = std::filesystem;
 namespace {
 
-int complain(int code, const std::string& message) {
-  fmt::print(stderr, "gameday: {}\n", message);
-  return code;
-}
-
-// For CI that reads the answer from a file on a full disk. A reader who has gone has seen enough.
-int flushed() {
-  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return 0;
-  return complain(exit_code::tool_failed, "cannot write to standard output");
-}
-
 ConsoleStyle console_style(bool page) {
   ConsoleStyle style;
   style.page = page;
@@ -54,6 +43,17 @@ int present(const RunRecord& record, bool json, bool page) {
 }
 
 }  // namespace
+
+int complain(int code, const std::string& message) {
+  fmt::print(stderr, "gameday: {}\n", message);
+  return code;
+}
+
+// For CI that reads the answer from a file on a full disk. A reader who has gone has seen enough.
+int flushed() {
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return 0;
+  return complain(exit_code::tool_failed, "cannot write to standard output");
+}
 
 int run_command(const RunOptions& options, bool json) {
   // Composed before the universe: a wrong option must not cost one. No thread may exist yet.

@@ -15,6 +15,7 @@ struct CheckOptions {
   std::string run = "latest";  // a run's folder, a name below the store, or a history file
   std::vector<std::string> checkers;
   std::filesystem::path store = "store";
+  std::string format = "auto";  // of a history file
   bool json = false;
 };
 int check_command(const CheckOptions& options);
@@ -22,5 +23,10 @@ int check_command(const CheckOptions& options);
 int report_command(const std::string& run, const std::filesystem::path& store);
 
 int list_command(const std::string& what, bool json);
+
+// The message on stderr; returns the code.
+int complain(int code, const std::string& message);
+// For CI that reads the answer from a file on a full disk: 0, or the code of the failure.
+int flushed();
 
 }  // namespace gameday::cli

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "checkers/catalog.h"
+#include "checkers/model.h"
 #include "harness/cli/version.h"
 #include "harness/run/store.h"
 #include "nemesis/catalog.h"
@@ -145,6 +146,7 @@ std::string command_of(const RunOptions& o) {
   add("--time-limit", fmt::format("{}", o.time_limit));
   add("--seed", std::to_string(o.seed.value_or(0)));
   for (const auto& bug : o.bugs) add("--bug", bug);
+  if (o.fail_fast) command += " --fail-fast";
   return command;
 }
 
@@ -182,6 +184,21 @@ Status check_limits(const RunOptions& o) {
                           within(o.time_limit, 1, 86'400, "--time-limit")})
     if (!s) return s;
   return {};
+}
+
+}  // namespace
+
+namespace {
+
+std::optional<std::string> first_violation(const CheckInput& input) {
+  for (const Checker* checker : checkers()) {
+    if (!checker->early() || !checker->fits(input)) continue;
+    const CheckResult result = check_safely(*checker, input);
+    if (result.verdict == Verdict::invalid)
+      return fmt::format("{}: {}", checker->name(),
+                         result.anomalies.empty() ? result.summary : result.anomalies[0].summary);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -241,6 +258,9 @@ Result<Composition> compose(const RunOptions& given) {
   plan.test = test_json(o, plan, nodes);
   plan.check = [](const RunRecord& record) { return check_record(record, {}); };
   plan.report = write_reports;
+  if (o.fail_fast) plan.watch = [test = plan.test, nodes](const History& history) {
+    return first_violation({history, test, {}, nodes, {}});
+  };
   return c;
 }
 
@@ -304,6 +324,11 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
                     {"duration", static_cast<double>(end) / 1e9}};
   judged.results["summary"] = verdict_sentence(judged);
   if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded";
+  if (ended.is_object() && ended.contains("fail-fast")) {
+    judged.results["fail-fast"] = ended["fail-fast"];
+    judged.results["summary"] = judged.results["summary"].get<std::string>() +
+                                " --fail-fast ended the run with the first violation.";
+  }
   if (ended.is_object() && ended.value("interrupted", Json()) == true) {
     judged.results["interrupted"] = true;
     judged.results["summary"] =
@@ -319,7 +344,7 @@ Status write_reports(const RunRecord& record) {
 }
 
 const std::vector<std::string>& listable() {
-  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "bugs"};
+  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "models", "bugs"};
   return kWhat;
 }
 
@@ -338,6 +363,10 @@ std::optional<Listing> list(const std::string& what) {
   } else if (what == "checkers") {
     for (const Checker* c : checkers())
       l.rows.push_back({std::string(c->name()), std::string(c->summary())});
+  } else if (what == "models") {
+    l.columns = {"name", "what it is", "aliases"};
+    for (const Model* m : models())
+      l.rows.push_back({std::string(m->name), std::string(m->summary), std::string(m->aliases)});
   } else if (what == "bugs") {
     l.columns = {"number", "name", "story", "seen in", "faults", "checker"};
     for (const auto& b : search::bugs())

@@ -27,6 +27,7 @@ struct RunOptions {
   std::vector<std::string> bugs;
   std::filesystem::path store = "store";
   bool quiet = false;
+  bool fail_fast = false;  // ends the clients' time with the first violation that is proven
 };
 
 // A plan and what it points into.

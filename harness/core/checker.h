@@ -67,6 +67,9 @@ class Checker {
   // Whether the history has the ops that this checker judges.
   virtual bool fits(const CheckInput& input) const = 0;
   virtual CheckResult check(const CheckInput& input) const = 0;
+  // Whether a history that is INVALID stays so however it goes on: then a run may be judged before
+  // its end (`--fail-fast`).
+  virtual bool early() const { return false; }
 };
 
 // Runs a checker, times it, and turns an exception (also std::bad_alloc) into UNKNOWN with the

@@ -177,6 +177,11 @@ class Interpreter::Impl {
       g = std::move(s.next);
       if (auto begun = invoke(g, std::move(s.op)); !begun) return begun;
     }
+    if (stop.stop_requested()) {
+      const auto latest = Clock::now() + options_.patience - options_.grace;
+      for (std::size_t t = 1; t < slots_.size(); ++t)
+        if (auto& open = slots_[t].open) open->deadline = std::min(open->deadline, latest);
+    }
     while (context_.free != context_.all)
       if (auto handled = handle_completions(g, Clock::now() + std::chrono::milliseconds(50));
           !handled)
@@ -252,7 +257,7 @@ class Interpreter::Impl {
       Op op = slot.open->op;
       op.type = OpType::info;
       op.time = now();
-      op.error = "the client did not return by its deadline";
+      op.error = "the client was not waited for any longer";
       slot.worker->abandon();
       slot.worker = std::make_unique<WorkerThread>(static_cast<int>(t), factory_, inbox_);
       if (auto completed = complete(g, static_cast<int>(t), std::move(op)); !completed)

@@ -38,6 +38,8 @@ struct InterpreterOptions {
   std::vector<std::string> nodes;
   std::chrono::milliseconds nemesis_deadline{30'000};  // of an injection or a heal
   std::chrono::milliseconds grace{1'000};  // how long past its deadline a call is waited for
+  // How long a client's call in flight is waited for once a stop is requested; then it is info.
+  std::chrono::milliseconds patience{250};
 };
 
 // Threads start with the object and end with it. Process numbers go on over several runs.
@@ -51,7 +53,8 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  // Runs the generator to its end, or until stop is requested; then waits for the ops in flight.
+  // Runs the generator to its end, or until stop is requested; then waits for the ops in flight,
+  // after a stop not for long.
   // A client's op gets `op_deadline`. Fails only if an event could not be recorded.
   Status run(Gen g, std::chrono::milliseconds op_deadline, std::stop_token stop);
 

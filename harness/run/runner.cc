@@ -27,15 +27,19 @@ class HistoryRecorder final : public Recorder {
  public:
   HistoryRecorder(LineFile file, Progress& progress)
       : file_(std::move(file)), progress_(progress) {}
+  // From now on; nullptr: no more.
+  void watch_with(Watcher* watcher) { watcher_ = watcher; }
   Status record(Op& op) override {
     op.index = next_++;
     progress_.count(op);
+    if (watcher_ != nullptr) watcher_->record(op);
     return file_.append(dump(to_json(op)));
   }
 
  private:
   LineFile file_;
   Progress& progress_;
+  Watcher* watcher_ = nullptr;
   std::int64_t next_ = 0;
 };
 
@@ -59,7 +63,7 @@ class ClientWorker final : public Worker {
 
  private:
   const System& system_;
-  const std::vector<Node>& nodes_;
+  const std::vector<Node> nodes_;  // a worker that is not waited for may outlive the cluster
   Process process_ = kAnyProcess;
   std::map<std::string, std::unique_ptr<Client>> clients_;
 };
@@ -178,12 +182,34 @@ class Run {
     const Gen faults = schedule_generator(plan_.schedule, interpreter.now());
     const Gen all = gen::time_limit(static_cast<std::int64_t>(plan_.seconds * 1e9),
                                     gen::any({faults, clients}));
-    auto ran = interpreter.run(all, plan_.op_deadline, signals_.main_phase());
+    auto ran = run_watched(interpreter, all);
+    if (!violation_.empty()) progress_.message("--fail-fast: " + violation_);
     if (signals_.requested()) {
       interrupted_ = true;
       progress_.message("interrupted: healing, then final reads and the report (once more to skip)");
       log_.write("interrupted");
     }
+    return ran;
+  }
+
+  // Until the generator ends, somebody stops the run, or what is watched for is seen.
+  Status run_watched(Interpreter& interpreter, const Gen& all) {
+    if (!plan_.watch) return interpreter.run(all, plan_.op_deadline, signals_.main_phase());
+    std::stop_source stop;
+    const std::stop_callback on_signal(signals_.main_phase(), [&] { stop.request_stop(); });
+    std::string violation;  // written by the watcher's thread, read when that has ended
+    Status ran;
+    {
+      Watcher watcher(plan_.watch, [&](const std::string& found) {
+        violation = found;
+        log_.write("fail-fast: " + found);
+        stop.request_stop();
+      });
+      recorder_.watch_with(&watcher);
+      ran = interpreter.run(all, plan_.op_deadline, stop.get_token());
+      recorder_.watch_with(nullptr);
+    }
+    violation_ = std::move(violation);
     return ran;
   }
 
@@ -208,6 +234,7 @@ class Run {
   Json interruption() const {
     Json value = {{"interrupted", interrupted_}};
     if (interrupted_) value["signal"] = signals_.name();
+    if (!violation_.empty()) value["fail-fast"] = violation_;
     return value;
   }
 
@@ -250,6 +277,7 @@ class Run {
   HistoryRecorder recorder_;
   const Clock::time_point start_ = Clock::now();
   bool interrupted_ = false;
+  std::string violation_;  // what --fail-fast saw; empty: nothing
   std::unique_ptr<Cluster> cluster_;
   std::shared_ptr<NemesisDriver> driver_;
 };

@@ -14,6 +14,7 @@
 #include "harness/core/workload.h"
 #include "harness/run/schedule.h"
 #include "harness/run/stop_signals.h"
+#include "harness/run/watcher.h"
 
 namespace gameday::run {
 
@@ -35,6 +36,9 @@ struct RunPlan {
 
   // Judges a run: results.json.
   std::function<Json(const RunRecord&)> check;
+  // Judges what has been recorded so far, again and again; a violation ends the clients' time.
+  // Empty: the run goes on to its time limit.
+  Watch watch;
   // Writes the report's files into the run's folder.
   std::function<Status(const RunRecord&)> report;
 };
