@@ -5,6 +5,7 @@
 #include <array>
 
 #include "checkers/checkers.h"
+#include "checkers/model_checker.h"
 
 namespace gameday {
 
@@ -21,14 +22,24 @@ std::span<const Checker* const> checkers() {
 const Checker* find_checker(std::string_view name) {
   for (const Checker* checker : checkers())
     if (checker->name() == name) return checker;
-  return nullptr;
+  return model_checker(name);
+}
+
+std::vector<const Checker*> fitting(const CheckInput& input) {
+  std::vector<const Checker*> found;
+  for (const Checker* checker : checkers())
+    if (checker->fits(input)) found.push_back(checker);
+  if (input.test.is_object() && input.test.contains("models"))
+    for (const auto& name : input.test["models"])
+      if (const Checker* checker = name.is_string() ? model_checker(name.get<std::string>()) : nullptr)
+        found.push_back(checker);
+  return found;
 }
 
 std::vector<CheckResult> check_all(const CheckInput& input, const std::vector<std::string>& names) {
   std::vector<CheckResult> results;
   if (names.empty()) {
-    for (const Checker* checker : checkers())
-      if (checker->fits(input)) results.push_back(check_safely(*checker, input));
+    for (const Checker* checker : fitting(input)) results.push_back(check_safely(*checker, input));
     return results;
   }
   for (const auto& name : names) {

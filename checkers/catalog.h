@@ -12,10 +12,15 @@ namespace gameday {
 
 std::span<const Checker* const> checkers();
 
-// nullptr when there is none of that name.
+// A checker of a run, or else a model (checkers/model.h) with its default options; nullptr when there
+// is neither.
 const Checker* find_checker(std::string_view name);
 
-// Runs these checkers, or without names all whose ops the history has. A name that is not known,
+// All that have something to judge in this run.
+std::vector<const Checker*> fitting(const CheckInput& input);
+
+// Runs these checkers, or without names all whose ops the history has, and the models that test.json
+// names ("models"). A name that is not known,
 // or a checker that finds nothing to judge, is a result too: UNKNOWN with the reason.
 std::vector<CheckResult> check_all(const CheckInput& input,
                                    const std::vector<std::string>& names = {});

@@ -68,6 +68,9 @@ struct Model {
   std::string_view summary;  // one line for `gameday list models`
   // May throw; a throw is UNKNOWN with its reason (check_model).
   CheckResult (*check)(const ModelInput&);
+  // Whether a history that is INVALID stays so however it goes on: it may judge a run that is still
+  // going on.
+  bool early = false;
 };
 
 // The tables of the families; models.cc joins them.

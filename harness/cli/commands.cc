@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "checkers/catalog.h"
+#include "checkers/events/read.h"
 #include "harness/core/verdict.h"
 #include "harness/lab/universe.h"
 #include "harness/run/store.h"
@@ -40,6 +42,28 @@ int present(const RunRecord& record, bool json, bool page) {
   if (const int failed = flushed(); failed != 0) return failed;
   const auto verdict = parse_verdict(record.results.value("verdict", std::string()));
   return verdict ? exit_code_of(*verdict) : exit_code::tool_failed;
+}
+
+// A history of any format. Our own may end in half a line, where a recorder was killed; what was
+// recorded before is judged.
+Status read_history_file(const CheckOptions& options, RunRecord& record) {
+  if (options.format == "auto" && fs::path(options.run).extension() == ".jsonl") {
+    auto read = read_what_is_there(fs::path(options.run));
+    if (!read.damage.empty() && !read.half_line) return fail("{}: {}", options.run, read.damage);
+    record.history = std::move(read.history);
+    record.damage = std::move(read.damage);
+    return {};
+  }
+  const auto format = parse_format(options.format);
+  if (!format) return fail("--format: there is no format \"{}\"", options.format);
+  ReadOptions reading;
+  reading.format = *format;
+  auto events = read_events(options.run, reading);
+  if (!events) return tl::make_unexpected(events.error());
+  auto history = to_history(*events);
+  if (!history) return tl::make_unexpected(history.error());
+  record.history = std::move(*history);
+  return {};
 }
 
 }  // namespace
@@ -75,24 +99,17 @@ int run_command(const RunOptions& options, bool json) {
 }
 
 int check_command(const CheckOptions& options) {
-  const auto known = list("checkers");
-  for (const auto& name : options.checkers) {
-    const auto found = std::any_of(known->rows.begin(), known->rows.end(),
-                                   [&](auto& row) { return row[0] == name; });
-    if (!found)
+  for (const auto& name : options.checkers)
+    if (find_checker(name) == nullptr)
       return complain(exit_code::bad_arguments,
-                      fmt::format("--checker: there is no checker \"{}\"; `gameday list checkers` "
-                                  "shows them", name));
-  }
+                      fmt::format("--checker: there is no checker \"{}\"; `gameday list checkers` and "
+                                  "`gameday list models` show them", name));
   std::error_code ignored;
   if (fs::is_regular_file(options.run, ignored)) {
     // A bare history: judged and shown, nothing is written.
     RunRecord record;
-    auto read = read_what_is_there(fs::path(options.run));
-    if (!read.damage.empty() && !read.half_line)
-      return complain(exit_code::bad_arguments, fmt::format("{}: {}", options.run, read.damage));
-    record.history = std::move(read.history);
-    record.damage = std::move(read.damage);
+    if (const auto readable = read_history_file(options, record); !readable)
+      return complain(exit_code::bad_arguments, readable.error().message);
     record.folder = fs::absolute(options.run).parent_path();
     record.results = check_record(record, options.checkers);
     return present(record, options.json, false);

@@ -191,8 +191,8 @@ Status check_limits(const RunOptions& o) {
 namespace {
 
 std::optional<std::string> first_violation(const CheckInput& input) {
-  for (const Checker* checker : checkers()) {
-    if (!checker->early() || !checker->fits(input)) continue;
+  for (const Checker* checker : fitting(input)) {
+    if (!checker->early()) continue;
     const CheckResult result = check_safely(*checker, input);
     if (result.verdict == Verdict::invalid)
       return fmt::format("{}: {}", checker->name(),
