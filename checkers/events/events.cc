@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
+
+#include "checkers/events/assembly.h"
 
 namespace gameday {
 
@@ -31,13 +32,17 @@ void add(std::vector<T>& column, T value, T missing, std::size_t rows) {
   column.push_back(value);
 }
 
+// Behind `rows` rows those of another column, which may be empty too.
 template <typename T>
-void add_all(std::vector<T>& column, std::vector<T>&& more, T missing, std::size_t rows,
+void add_all(std::vector<T>& column, const std::vector<T>& more, T missing, std::size_t rows,
              std::size_t more_rows) {
   if (column.empty() && more.empty()) return;
   if (column.empty()) column.assign(rows, missing);
-  if (more.empty()) more.assign(more_rows, missing);
-  column.insert(column.end(), more.begin(), more.end());
+  if (more.empty()) {
+    column.resize(rows + more_rows, missing);
+  } else {
+    column.insert(column.end(), more.begin(), more.end());
+  }
 }
 
 }  // namespace
@@ -53,8 +58,19 @@ void Events::append(const Row& row) {
   add(extras_, row.extra, Value(), n);
 }
 
-void Events::append_all(Events&& part) {
+void Events::append_all(const Events& part) {
   const std::size_t n = size(), m = part.size();
+  const auto add_column = [](auto& column, const auto& more) {
+    column.insert(column.end(), more.begin(), more.end());
+  };
+  add_column(types_, part.types_);
+  add_column(processes_, part.processes_);
+  add_column(fs_, part.fs_);
+  add_column(values_column_, part.values_column_);
+  add_all<std::int64_t>(times_, part.times_, -1, n, m);
+  add_all<std::int64_t>(indices_, part.indices_, -1, n, m);
+  add_all(extras_, part.extras_, Value(), n, m);
+  // The part may have numbered the names otherwise.
   std::vector<Name> name_map(part.names_.size());
   bool same = true;
   for (std::size_t i = 0; i < part.names_.size(); ++i) {
@@ -62,66 +78,36 @@ void Events::append_all(Events&& part) {
     same = same && name_map[i] == i;
   }
   if (!same)
-    for (auto& f : part.fs_) f = name_map[f];
+    for (std::size_t i = n; i < n + m; ++i) fs_[i] = name_map[fs_[i]];
   std::vector<std::int32_t> process_map;
   for (const auto& p : part.process_names_) process_map.push_back(named_process(p));
   for (std::size_t i = 0; i < process_map.size(); ++i) {
     if (process_map[i] == -1 - static_cast<std::int32_t>(i)) continue;
-    for (auto& p : part.processes_)
-      if (p < 0) p = process_map[static_cast<std::size_t>(-1 - p)];
+    for (std::size_t j = n; j < n + m; ++j) {
+      std::int32_t& p = processes_[j];
+      if (p < 0 && p != kUnnamed) p = process_map[static_cast<std::size_t>(-1 - p)];
+    }
     break;
   }
-  types_.insert(types_.end(), part.types_.begin(), part.types_.end());
-  processes_.insert(processes_.end(), part.processes_.begin(), part.processes_.end());
-  fs_.insert(fs_.end(), part.fs_.begin(), part.fs_.end());
-  values_column_.insert(values_column_.end(), part.values_column_.begin(),
-                        part.values_column_.end());
-  add_all<std::int64_t>(times_, std::move(part.times_), -1, n, m);
-  add_all<std::int64_t>(indices_, std::move(part.indices_), -1, n, m);
-  add_all(extras_, std::move(part.extras_), Value(), n, m);
+}
+
+void Events::clear_rows() {
+  types_.clear();
+  processes_.clear();
+  fs_.clear();
+  values_column_.clear();
+  times_.clear();
+  indices_.clear();
+  extras_.clear();
+  others_.clear();
+  pairs_.clear();
 }
 
 Status Events::pair_up() {
-  if (size() > std::size_t{0x7fffffff}) return fail("{} ops are more than can be judged at once", size());
-  others_.assign(size(), -1);
+  others_.clear();
   pairs_.clear();
   pairs_.reserve(size() / 2 + 1);
-  // Client numbers are small, or grow by the number of clients after each info: a table while it is
-  // not much longer than the history, else a map.
-  constexpr std::int32_t kIdle = -1;
-  const auto dense_limit = static_cast<std::int32_t>(std::min<std::size_t>(4 * size() + 1024, 1u << 30));
-  std::vector<std::int32_t> dense;
-  std::unordered_map<std::int32_t, std::int32_t> sparse;
-  const auto open_of = [&](std::int32_t process) -> std::int32_t& {
-    if (process < dense_limit) {
-      if (static_cast<std::size_t>(process) >= dense.size())
-        dense.resize(std::max<std::size_t>(static_cast<std::size_t>(process) + 1, 2 * dense.size()), kIdle);
-      return dense[static_cast<std::size_t>(process)];
-    }
-    return sparse.try_emplace(process, kIdle).first->second;
-  };
-  for (std::size_t i = 0; i < size(); ++i) {
-    const std::int32_t process = processes_[i];
-    if (process < 0) continue;
-    std::int32_t& open = open_of(process);
-    if (types_[i] == OpType::invoke) {
-      if (open != kIdle)
-        return fail("process {} invokes again while its call {} is open: {}", process,
-                    describe(pairs_[static_cast<std::size_t>(open)].invoke), describe(i));
-      open = static_cast<std::int32_t>(pairs_.size());
-      pairs_.push_back({static_cast<std::uint32_t>(i), -1, OpType::info});
-      continue;
-    }
-    if (open == kIdle)
-      return fail("a completion without an invocation: {}", describe(i));
-    Pair& pair = pairs_[static_cast<std::size_t>(open)];
-    pair.done = static_cast<std::int32_t>(i);
-    pair.outcome = types_[i];
-    others_[i] = static_cast<std::int32_t>(pair.invoke);
-    others_[pair.invoke] = static_cast<std::int32_t>(i);
-    open = kIdle;
-  }
-  return {};
+  return Pairing(*this).more();
 }
 
 Events::Name Events::name(std::string_view f) {

@@ -29,6 +29,8 @@ class Events {
   static constexpr Name kNoName = 0xffff;
 
   Events();
+  // A part of a history that shares its values with the other parts (append_all).
+  explicit Events(std::shared_ptr<Values> values);
 
   struct Row {
     OpType type = OpType::invoke;
@@ -42,7 +44,9 @@ class Events {
   void append(const Row& row);
   void reserve(std::size_t rows);
   // Puts another part of the same history, with the same values and names, behind this one.
-  void append_all(Events&& part);
+  void append_all(const Events& part);
+  // Forgets the rows, not the names: the next part of the same history.
+  void clear_rows();
 
   // Pairs completions with invocations. Jepsen's rules: a client that completes must have invoked,
   // one that invokes must not have an open call; an invocation without a completion is info.
@@ -94,6 +98,9 @@ class Events {
   std::size_t bytes() const;
 
  private:
+  friend class Pairing;
+  friend class Unnamed;
+  friend class Assembly;
   explicit Events(std::shared_ptr<Values> values);
 
   std::shared_ptr<Values> values_;

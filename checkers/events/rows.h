@@ -1,0 +1,53 @@
+// Rows of a text, one after another, in any of the formats. Private to the readers.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "checkers/events/read.h"
+#include "checkers/events/scan.h"
+
+namespace gameday::reading {
+
+// What format a text has that begins so; a fault where no format begins so. Not for blank text.
+Result<Format> sniff(std::string_view text);
+
+// Where in a collection of ops a text stands: it may begin in the middle of a file.
+struct Collection {
+  enum class State { none, before, first, item, comma, after } state = State::none;
+  char close = 0;
+};
+
+class RowReader {
+ public:
+  RowReader(Format format, Events& rows, Values::Writer& writer);
+
+  // The next text; `last`: nothing follows it.
+  void start(std::string_view text, bool last, const Collection& collection);
+  enum class Next { row, end, more, wrong };  // more: the text ends within a row
+  Next next(Events::Row& row);
+  // Where the row that next() gave, or failed at, begins; where the rest begins after `end`.
+  const char* row_begin() const { return begin_; }
+  // Behind the last row that is whole: where the rest of the text begins.
+  const char* rest() const { return rest_; }
+  const Fault& fault() const { return scanner_->fault(); }
+  // As it is at rest().
+  const Collection& collection() const { return collection_; }
+
+ private:
+  Next failed();
+  Next next_op(Events::Row& row);
+  Next next_line(Events::Row& row);
+  std::optional<Next> between_items();
+
+  Format format_;
+  std::unique_ptr<Scanner> scanner_;
+  EdnScanner* edn_ = nullptr;  // scanner_, where it is one of EDN
+  Collection collection_;
+  bool last_ = false;
+  const char* begin_ = nullptr;
+  const char* rest_ = nullptr;
+};
+
+}  // namespace gameday::reading
