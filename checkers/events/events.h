@@ -101,7 +101,6 @@ class Events {
   friend class Pairing;
   friend class Unnamed;
   friend class Assembly;
-  explicit Events(std::shared_ptr<Values> values);
 
   std::shared_ptr<Values> values_;
   std::vector<OpType> types_;
