@@ -107,10 +107,11 @@ Status Reader::fill(Input& input, std::size_t more) {
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(offset_));
   offset_ = 0;
   const std::size_t have = buffer_.size();
-  buffer_.resize(have + more);
+  buffer_.resize(have + more + kPadding);
   const auto got = input.fill(buffer_.data() + have, more);
   if (!got) return fail("{}: {}", name_, got.error().message);
   last_ = *got < more;
+  buffer_.reserve(have + *got + kPadding);
   buffer_.resize(have + *got);
   return {};
 }

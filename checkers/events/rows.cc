@@ -90,7 +90,10 @@ void RowReader::start(std::string_view text, bool last, const Collection& collec
 }
 
 RowReader::Next RowReader::failed() {
-  return !last_ && fault().at == scanner_->end() ? Next::more : Next::wrong;
+  // Where the text is cut, a token may be cut too: "#" of "#_", "\\u12" of a longer escape.
+  const char* const end = scanner_->end();
+  const bool cut = end - fault().at <= 1 || end - scanner_->at() <= 1;
+  return cut && !last_ ? Next::more : Next::wrong;
 }
 
 RowReader::Next RowReader::next(Events::Row& row) {

@@ -21,6 +21,12 @@ bool Scanner::begin_op(Events::Row& row) {
   seen_ = 0;
   key_ = {};
   extra_.clear();
+  latest_ ^= 1;
+  Shape& shape = shapes_[latest_];
+  shape.keys.clear();
+  shape.whole = false;  // until it is
+  learning_ = true;
+  literal_ = at_;
   return deeper();
 }
 
@@ -29,21 +35,40 @@ bool Scanner::end_op(const char* begin, Events::Row& row) {
   if ((seen_ & 1u << static_cast<unsigned>(OpKey::type)) == 0) return wrong(begin, "an op with a :type");
   if (keyed_) row.value = writer_.vector({key_, row.value});
   if (!extra_.empty()) row.extra = writer_.collection(Value::Kind::map, extra_);
+  Shape& shape = shapes_[latest_];
+  const auto tail = static_cast<std::size_t>(at_ - literal_);
+  if (learning_ && tail <= sizeof(Shape::Literal::words)) {
+    shape.tail = Shape::Literal({literal_, tail});
+    shape.whole = true;
+  }
   return true;
 }
 
 bool Scanner::field(OpKey which, std::string_view key, Value::Kind key_kind, Events::Row& row) {
   if (which == OpKey::key && !keyed_) which = OpKey::other;
+  Shape& shape = shapes_[latest_];
+  if (which != OpKey::other)
+    learning_ = learning_ && !again(which) &&
+                shape.learn(which, {}, {literal_, static_cast<std::size_t>(at_ - literal_)});
+  const bool good = read_field(which, key, key_kind, row);
+  literal_ = at_;
+  return good;
+}
+
+bool Scanner::read_field(OpKey which, std::string_view key, Value::Kind key_kind, Events::Row& row) {
   seen_ |= 1u << static_cast<unsigned>(which);
   if (which == OpKey::value) return value(row.value);
   if (which == OpKey::key) return value(key_);
   if (which == OpKey::other) {
     const Value name = key_kind == Value::Kind::keyword ? writer_.keyword(key) : writer_.string(key);
+    learning_ = learning_ && shapes_[latest_].learn(
+                                 which, name, {literal_, static_cast<std::size_t>(at_ - literal_)});
     Value v;
     if (!value(v)) return false;
     for (std::size_t i = 0; i < extra_.size(); i += 2)
       if (extra_[i] == name) {
         extra_[i + 1] = v;
+        learning_ = false;
         return true;
       }
     extra_.insert(extra_.end(), {name, v});

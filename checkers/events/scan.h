@@ -23,12 +23,38 @@ struct Fault {
 enum class OpKey { index, time, process, type, f, value, key, other };
 OpKey op_key(std::string_view text);
 
+// What stands between the values of an op.
+struct Shape {
+  static constexpr std::size_t kKeys = 16;
+  struct Literal {
+    Literal() = default;
+    explicit Literal(std::string_view text);
+    bool at(const char* p) const;
+    std::uint64_t words[5] = {};
+    std::uint64_t last = 0;  // the bits of the last word that count
+    std::size_t size = 0, count = 0;
+  };
+  struct Key {
+    Literal before;  // what stands before the value: the key, and what is between it and the value before
+    OpKey which;
+    Value name;  // of a key without a column of its own
+  };
+  // False: it cannot be remembered.
+  bool learn(OpKey which, Value name, std::string_view before);
+
+  std::vector<Key> keys;
+  Literal tail;
+  bool whole = false;  // it may be used
+};
+// What a text has behind its end, so that words can be read there.
+constexpr std::size_t kPadding = 64;
+
 // Reads one text after another; every function that returns bool returns false when the text is not
 // as it must be, and then fault() says why.
 class Scanner {
  public:
   // Rows get their names from `rows` and their values from `writer`.
-  Scanner(Events& rows, Values::Writer& writer) : rows_(rows), writer_(writer) {}
+  Scanner(Events& rows, Values::Writer& writer, bool json) : rows_(rows), writer_(writer), json_(json) {}
   virtual ~Scanner() = default;
 
   void start(const char* at, const char* end) {
@@ -50,7 +76,8 @@ class Scanner {
 
   virtual bool skip() = 0;         // what may stand between two values
   virtual bool value(Value& v) = 0;
-  virtual bool op(Events::Row& row) = 0;  // an op's map; at_ is at its first byte
+  // An op's map; at_ is at its first byte.
+  bool op(Events::Row& row) { return quick(row) || slow_op(row); }
   // Makes rows of a key-value store's log: their value becomes [key value].
   void take_keys(bool on) { keyed_ = on; }
 
@@ -66,9 +93,11 @@ class Scanner {
     Value value;
   };
   virtual bool atom(Atom& a) = 0;
+  virtual bool slow_op(Events::Row& row) = 0;
 
-  // The value of one key of an op's map; `key` is the key's value, nil until it is needed.
+  // The value of one key of an op's map.
   bool field(OpKey which, std::string_view key, Value::Kind key_kind, Events::Row& row);
+  bool read_field(OpKey which, std::string_view key, Value::Kind key_kind, Events::Row& row);
   bool begin_op(Events::Row& row);
   bool end_op(const char* begin, Events::Row& row);
   bool again(OpKey which) const { return (seen_ & 1u << static_cast<unsigned>(which)) != 0; }
@@ -87,6 +116,11 @@ class Scanner {
   std::string scratch_;       // a text with escapes
 
  private:
+  bool quick(Events::Row& row);
+  bool quick_op(const Shape& shape, Events::Row& row);
+  bool quick_text(const char*& p, std::string_view& text) const;
+  static bool quick_type(std::string_view text, OpType& type);
+  Events::Name quick_name(std::string_view text);
   bool process_field(const Atom& a, Events::Row& row);
   bool number_field(OpKey which, const Atom& a, Value::Kind key_kind, Events::Row& row);
 
@@ -99,18 +133,26 @@ class Scanner {
   Value key_;
   std::vector<Value> extra_;
 
+  const bool json_;
+  Shape shapes_[2];       // of the two kinds of ops that came last
+  int latest_ = 0;
+  bool learning_ = false;
+  const char* literal_ = nullptr;  // where the value before ended, or the op began
+  std::string last_f_text_;
+  Events::Name last_f_ = 0;
+
   friend class JsonScanner;
   friend class EdnScanner;
 };
 
 class JsonScanner final : public Scanner {
  public:
-  using Scanner::Scanner;
+  JsonScanner(Events& rows, Values::Writer& writer) : Scanner(rows, writer, true) {}
   bool skip() override;
   bool value(Value& v) override;
-  bool op(Events::Row& row) override;
 
  private:
+  bool slow_op(Events::Row& row) override;
   bool atom(Atom& a) override;
   bool string(std::string_view& text);
   bool escape(const char*& p);
@@ -124,16 +166,16 @@ class JsonScanner final : public Scanner {
 
 class EdnScanner final : public Scanner {
  public:
-  using Scanner::Scanner;
+  EdnScanner(Events& rows, Values::Writer& writer) : Scanner(rows, writer, false) {}
   bool skip() override;
   bool value(Value& v) override;
-  bool op(Events::Row& row) override;
   // A row of Jepsen's text: process, type, f, value and perhaps an error up to the end of the line.
   bool text_op(Events::Row& row);
   // Characters up to the next delimiter.
   std::string_view token();
 
  private:
+  bool slow_op(Events::Row& row) override;
   bool atom(Atom& a) override;
   bool discard();
   bool text_error();

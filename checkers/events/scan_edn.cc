@@ -59,7 +59,7 @@ std::string_view EdnScanner::token() {
   return {begin, static_cast<std::size_t>(at_ - begin)};
 }
 
-bool EdnScanner::op(Events::Row& row) {
+bool EdnScanner::slow_op(Events::Row& row) {
   const char* const begin = at_;
   if (!at_end() && *at_ == '#' && end_ - at_ > 1 && at_[1] != '{') {  // a record
     ++at_;
@@ -68,6 +68,7 @@ bool EdnScanner::op(Events::Row& row) {
   }
   if (at_end() || *at_ != '{') return wrong(at_, "an op: a map");
   if (!begin_op(row)) return false;
+  literal_ = begin;
   ++at_;
   for (;;) {
     if (!skip()) return false;

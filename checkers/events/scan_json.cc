@@ -18,7 +18,7 @@ bool JsonScanner::skip() {
   return true;
 }
 
-bool JsonScanner::op(Events::Row& row) {
+bool JsonScanner::slow_op(Events::Row& row) {
   const char* const begin = at_;
   if (at_end() || *at_ != '{') return wrong(at_, "an op: an object");
   if (!begin_op(row)) return false;

@@ -250,6 +250,23 @@ Json Values::json(Value v) const {
 }
 
 std::int64_t Values::Writer::intern(std::string_view t) {
+  if (t.size() > 8) return intern_long(t);
+  std::uint64_t word = 0;
+  if (t.size() >= 4) {
+    std::uint32_t low, high;
+    std::memcpy(&low, t.data(), 4);
+    std::memcpy(&high, t.data() + t.size() - 4, 4);
+    word = low | std::uint64_t{high} << 32;
+  } else {
+    for (const char c : t) word = word << 8 | static_cast<unsigned char>(c);
+  }
+  Short& known = short_[(word * 0x9e3779b97f4a7c15 + t.size()) >> 58];
+  if (known.id < 0 || known.word != word || known.size != t.size())
+    known = {word, t.size(), intern_long(t)};
+  return known.id;
+}
+
+std::int64_t Values::Writer::intern_long(std::string_view t) {
   if (const auto known = seen_.find(t); known != seen_.end()) return known->second;
   const std::int64_t id = values_.intern(t);
   std::string_view kept;

@@ -4,6 +4,7 @@
 // arena, so that a billion of them is a few gigabytes and no allocation each.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -128,8 +129,22 @@ class Values::Writer {
 
   const Values& values() const { return values_; }
 
+  // Takes back the collections since mark(), which nobody may have kept.
+  struct Mark {
+    std::int64_t next = 0;
+    std::size_t left = 0;
+  };
+  Mark mark() const { return {next_, left_}; }
+  void rewind(const Mark& mark) {
+    // Only within its block: what is left of an earlier one is not worth it.
+    if (next_ - mark.next != static_cast<std::int64_t>(mark.left) - static_cast<std::int64_t>(left_)) return;
+    next_ = mark.next;
+    left_ = mark.left;
+  }
+
  private:
   std::int64_t intern(std::string_view t);
+  std::int64_t intern_long(std::string_view t);
 
   struct Hash {
     using is_transparent = void;
@@ -138,6 +153,12 @@ class Values::Writer {
   Values& values_;
   std::int64_t next_ = 0;
   std::size_t left_ = 0;
+  struct Short {  // a text of up to eight bytes
+    std::uint64_t word = 0;
+    std::size_t size = 0;
+    std::int64_t id = -1;
+  };
+  std::array<Short, 64> short_{};  // by hash; what came last
   // What this thread has interned before; the keys live in values_.
   std::unordered_map<std::string_view, std::int64_t> seen_;
 };
