@@ -19,8 +19,11 @@ class Anomalies {
 
   // `word` is called only if this anomaly will be kept; it need not set `type`.
   void add(std::string_view type, const std::function<Anomaly()>& word);
-  // Something that keeps the verdict from VALID, as a sentence. The same sentence counts once.
-  void unknown(std::string reason);
+  // Something that keeps the verdict from VALID, as a sentence. The same sentence counts once. Where
+  // Elle lists it among the types of anomalies, `type` is its name.
+  void unknown(std::string reason, std::string type = {});
+  // Appends what another part of the history has shown.
+  void merge(Anomalies&& later);
 
   struct Type {
     std::size_t count = 0;
@@ -30,10 +33,11 @@ class Anomalies {
   std::map<std::string, Type, std::less<>>& types() { return types_; }
   bool has(std::string_view type) const { return types_.find(type) != types_.end(); }
   const std::vector<std::string>& unknowns() const { return unknowns_; }
+  const std::vector<std::string>& unknown_types() const { return unknown_types_; }
 
  private:
   std::map<std::string, Type, std::less<>> types_;
-  std::vector<std::string> unknowns_;
+  std::vector<std::string> unknowns_, unknown_types_;
 };
 
 // Why one node comes before another: a sentence without a full stop that calls them by the names
@@ -46,9 +50,6 @@ struct Reason {
 // Asked for edges of the graph only, with one of the relations that join the two.
 using Explain = std::function<Reason(Node from, Node to, Relations one, const std::string& from_name,
                                      const std::string& to_name)>;
-
-// Which order of transactions counts beside their data: what the consistency model is about.
-enum class Order { none, process, realtime };
 
 // Finds cycles: G0, G1c, G-single, G-nonadjacent, G2 and their -item, -process and -realtime kinds,
 // in each strongly connected component the shortest one of each kind that no other kind found there

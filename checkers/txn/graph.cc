@@ -1,6 +1,7 @@
 #include "checkers/txn/graph.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace gameday::txn {
 
@@ -27,41 +28,61 @@ Transactions::Transactions(const Events& events, const std::function<bool(const 
   for (std::size_t i = 0; i < pairs.size(); ++i)
     if (take(pairs[i])) pairs_.push_back(static_cast<std::uint32_t>(i));
 
-  // Clients' numbers are numbered anew, for they may be anything.
-  std::vector<std::pair<std::int32_t, Node>> by_process(count);
-  for (Node n = 0; n < count; ++n) by_process[n] = {process(n), n};
-  if (!std::is_sorted(by_process.begin(), by_process.end()))
-    std::sort(by_process.begin(), by_process.end());
-  next_of_process_.assign(count, kNone);
-  for (std::size_t i = 1; i < count; ++i)
-    if (by_process[i - 1].first == by_process[i].first)
-      next_of_process_[by_process[i - 1].second] = by_process[i].second;
-  by_process = {};
-
-  // One pass over the rows: invocations come in the order of the nodes.
-  completed_.assign(count, kNone);
-  std::vector<std::pair<std::size_t, Node>> ends;
-  ends.reserve(count);
-  for (Node n = 0; n < count; ++n)
-    if (ok(n)) ends.emplace_back(row(n), n);
-  std::sort(ends.begin(), ends.end());
-  Node next = 0;
-  for (const auto& [end, node] : ends) {
-    while (next < count && pair(next).invoke < end) ++next;
-    if (next == count) break;  // nothing is invoked after it
-    if (begins_.empty() || begins_.back() != next) begins_.push_back(next);
-    completed_[node] = static_cast<std::uint32_t>(begins_.size() - 1);
+  if (count < pairs.size()) {
+    nodes_.assign(pairs.size(), kNone);
+    for (Node n = 0; n < count; ++n) nodes_[pairs_[n]] = n;
   }
-  begins_.push_back(static_cast<Node>(count));
+  chain_processes();
+  mark_instants();
 }
 
-Node Transactions::of_pair(std::uint32_t pair) const {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), pair);
-  return at == pairs_.end() || *at != pair ? kNone : static_cast<Node>(at - pairs_.begin());
+void Transactions::chain_processes() {
+  // Clients' numbers are small, or grow by the number of clients after each info; they may be anything.
+  const std::size_t limit = 4 * size() + 1024;
+  std::vector<Node> last(std::min<std::size_t>(limit, 1024), kNone);
+  std::unordered_map<std::int32_t, Node> last_of_others;
+  next_of_process_.assign(size(), kNone);
+  for (Node n = 0; n < size(); ++n) {
+    const auto process_number = static_cast<std::size_t>(process(n));
+    if (process_number < limit && process_number >= last.size())
+      last.resize(std::min(limit, 2 * process_number), kNone);
+    Node& before = process_number < limit ? last[process_number]
+                                          : last_of_others.try_emplace(process(n), kNone).first->second;
+    if (before != kNone) next_of_process_[before] = n;
+    if (ok(n)) before = n;
+  }
+}
+
+void Transactions::mark_instants() {
+  // Rows in order; completions of nodes by row.
+  std::vector<Node> completes(events_->size(), kNone);
+  for (Node n = 0; n < size(); ++n)
+    if (ok(n)) completes[row(n)] = n;
+  completed_.assign(size(), kNone);
+  Node next = 0;  // the first node invoked after this row
+  for (std::size_t i = 0; i < completes.size(); ++i) {
+    if (next == size()) break;  // nothing is invoked any more
+    if (pair(next).invoke == i) ++next;
+    if (completes[i] == kNone || next == size()) continue;
+    if (begins_.empty() || begins_.back() != next) begins_.push_back(next);
+    completed_[completes[i]] = static_cast<std::uint32_t>(begins_.size() - 1);
+  }
+  begins_.push_back(static_cast<Node>(size()));
+}
+
+bool Transactions::orders_any(Order order) const {
+  if (order == Order::process)
+    return std::any_of(next_of_process_.begin(), next_of_process_.end(),
+                       [](Node n) { return n != kNone; });
+  if (order != Order::realtime || events_->pairs().empty()) return false;
+  for (const Pair& p : events_->pairs())
+    if (p.outcome == OpType::ok && static_cast<std::size_t>(p.done) < events_->pairs().back().invoke)
+      return true;
+  return false;
 }
 
 std::size_t Transactions::bytes() const {
-  return pairs_.capacity() * 4 + next_of_process_.capacity() * 4 + completed_.capacity() * 4 +
+  return pairs_.capacity() * 4 + nodes_.capacity() * 4 + next_of_process_.capacity() * 4 + completed_.capacity() * 4 +
          begins_.capacity() * 4;
 }
 

@@ -27,11 +27,15 @@ inline constexpr Relations kRealtime = 128;  // one had completed before the oth
 inline constexpr Relations kAntidependency = kRw | kRwp;
 inline constexpr Relations kDependency = kWw | kWr | kWwp | kWrp;
 
+// Which order of transactions counts beside their data: what the consistency model is about.
+enum class Order { none, process, realtime };
+
 std::string_view relation_name(Relations one);  // "ww", "realtime", ...
 
 // The nodes: calls that are ok or info, in order of invocation. The orders between them that the
 // clock and the clients give are linear in size and need no edges:
-// - process: a node has one next node of its client.
+// - process: an ok node has one next node of its client. An info node takes part as the last of its
+//   client only: it may take effect at any later time, so nothing is known to follow it.
 // - realtime: completions and invocations alternate in *instants*: instant t is a run of
 //   completions and the invocations after it until the next completion. As nodes are numbered by
 //   invocation, those that begin in instant t are begins(t) .. begins(t + 1) - 1, and a node that
@@ -45,7 +49,9 @@ class Transactions {
   const Events& events() const { return *events_; }
   const Pair& pair(Node n) const { return events_->pairs()[pairs_[n]]; }
   std::uint32_t pair_index(Node n) const { return pairs_[n]; }
-  Node of_pair(std::uint32_t pair) const;  // kNone: not taken
+  Node of_pair(std::uint32_t pair) const {  // kNone: not taken
+    return nodes_.empty() ? pair : nodes_[pair];
+  }
   bool ok(Node n) const { return pair(n).outcome == OpType::ok; }
   // The row that people know it by: its completion, or its invocation if it has none.
   std::size_t row(Node n) const {
@@ -63,16 +69,23 @@ class Transactions {
   bool before(Node a, Node b) const {  // in real time
     return completed_[a] != kNone && begins_[completed_[a]] <= b;
   }
+  // Whether the order relates any two calls of clients at all, taken or not.
+  bool orders_any(Order order) const;
   std::size_t bytes() const;
 
  private:
+  void chain_processes();
+  void mark_instants();
+
   const Events* events_;
   std::vector<std::uint32_t> pairs_;  // ascending
+  std::vector<Node> nodes_;           // by pair; empty: all pairs are taken
   std::vector<Node> next_of_process_;
   std::vector<std::uint32_t> completed_;
   std::vector<Node> begins_;  // of each instant; one more: size()
 };
 
+// An edge as it is found, before the graph is made.
 struct RawEdge {
   Node from, to;
   Relations relation;
