@@ -115,15 +115,33 @@ class Finder {
     Names implied;
     for (const Kind& kind : kinds_) {
       if (implied.contains(kind.name)) continue;
-      const auto accept = [&](const Cycle& cycle) { return !kind.ordered || !masked(component, cycle); };
-      const auto found = shortest_cycle(component, kind.shape, accept, limits_, gave_up_);
+      const auto judge = [&](const Cycle& cycle) {
+        if (!fits(kind, cycle)) return Fit::no;
+        return kind.ordered && masked(component, cycle) ? Fit::second_choice : Fit::yes;
+      };
+      const auto found = shortest_cycle(component, kind.shape, judge, limits_, gave_up_);
       if (found) {
-        anomalies_.add(found->accepted ? kind.name : kind.exists,
+        anomalies_.add(found->fit == Fit::yes ? kind.name : kind.exists,
                        [&] { return word(component, found->cycle, kind.name); });
-        implied.merge(anomalies_implied_by({kind.name}));
+        if (found->fit == Fit::yes) implied.merge(anomalies_implied_by({kind.name}));
       }
       if (gave_up_) return;
     }
+  }
+
+  // Whether a cycle of the kind's shape is not one of an earlier kind after all.
+  static bool fits(const Kind& kind, const Cycle& cycle) {
+    if (kind.shape.anti == 0 || kind.shape.form == Shape::Form::single) return true;
+    std::size_t count = 0;
+    bool adjacent = false;
+    Relations before = cycle.back().relation;
+    for (const Step& step : cycle) {
+      const bool anti = (step.relation & kAntidependency) != 0;
+      count += anti;
+      adjacent = adjacent || (anti && (before & kAntidependency) != 0);
+      before = step.relation;
+    }
+    return count > 1 && adjacent == (kind.shape.form == Shape::Form::any);
   }
 
   bool depends(Node a, Node b) const {
@@ -138,20 +156,24 @@ class Finder {
   // are to agree with it; the words are about the cycle in either case.
   bool masked(const Component& component, const Cycle& cycle) const {
     for (const Step& step : cycle) {
-      if ((step.relation & (kProcess | kRealtime)) == 0) continue;
       const Node a = component.txns[step.from], b = component.txns[step.to];
-      if (depends(a, b) && !(step.relation == kRealtime && detour(a, b))) return true;
+      if (step.relation == kProcess && depends(a, b)) return true;
+      if (step.relation == kRealtime && masked_by_data(a, b)) return true;
     }
     return false;
   }
 
-  // Whether a third transaction lies between them in real time, with no data to join it to either.
-  bool detour(Node a, Node b) const {
+  // Elle's realtime edges go to the next transactions only: it passes those that lie between.
+  bool masked_by_data(Node a, Node b) const {
     constexpr Node kLook = 64;
     const Node first = transactions_.begins(transactions_.completed(a));
-    for (Node n = first; n < b && n - first < kLook; ++n)
-      if (transactions_.before(n, b) && !depends(a, n) && !depends(n, b)) return true;
-    return false;
+    bool between = false;
+    for (Node n = first; n < b && n - first < kLook; ++n) {
+      if (!transactions_.before(n, b)) continue;
+      between = true;
+      if (!depends(a, n) && !depends(n, b)) return false;
+    }
+    return between || depends(a, b);
   }
 
   Reason reason(Node a, Node b, Relations relation, const std::string& from,

@@ -92,7 +92,7 @@ class Search {
   Search(const Component& component, const Shape& shape, const Limits& limits)
       : component_(component), shape_(shape), limits_(limits) {}
 
-  std::optional<FoundCycle> run(const std::function<bool(const Cycle&)>& accept, bool& gave_up);
+  std::optional<FoundCycle> run(const Judge& judge, bool& gave_up);
 
  private:
   struct Start {
@@ -101,8 +101,7 @@ class Search {
   };
   std::vector<Start> candidates();
   std::vector<Start> reachable(std::vector<Start> starts);
-  bool deepen(const std::vector<Start>& starts, std::uint32_t depth,
-              const std::function<bool(const Cycle&)>& accept);
+  bool deepen(const std::vector<Start>& starts, std::uint32_t depth, const Judge& judge);
   std::optional<Cycle> back(const Start& start, std::uint32_t depth);
   void visit(std::uint32_t state, std::uint32_t next, std::uint32_t distance, Relations relation,
              bool free);
@@ -258,27 +257,26 @@ bool simple(const Cycle& cycle) {
 }
 
 // True: every start was tried to that depth, or to what the best one found leaves.
-bool Search::deepen(const std::vector<Start>& starts, std::uint32_t depth,
-                    const std::function<bool(const Cycle&)>& accept) {
-  constexpr std::size_t kRefusals = 100;  // then a refused cycle will do
+bool Search::deepen(const std::vector<Start>& starts, std::uint32_t depth, const Judge& judge) {
+  constexpr std::size_t kRefusals = 100;  // then a second choice will do
   std::size_t refused = 0;
   for (const Start& start : starts) {
-    const bool have = best_ && best_->accepted;
+    const bool have = best_ && best_->fit == Fit::yes;
     if (have && best_->cycle.size() <= 2) return true;
     const auto limit = have ? std::min<std::uint32_t>(depth, static_cast<std::uint32_t>(best_->cycle.size()) - 2)
                             : depth;
     auto cycle = back(start, limit);
     if (expired_) return false;
     if (!cycle || !simple(*cycle)) continue;
-    const bool accepted = accept(*cycle);
-    if (accepted || !best_ || (!best_->accepted && cycle->size() < best_->cycle.size()))
-      best_ = FoundCycle{std::move(*cycle), accepted};
-    if (!accepted && ++refused >= kRefusals) return true;
+    const Fit fit = judge(*cycle);
+    if (fit == Fit::yes || (fit == Fit::second_choice && (!best_ || cycle->size() < best_->cycle.size())))
+      best_ = FoundCycle{std::move(*cycle), fit};
+    if (fit != Fit::yes && ++refused >= kRefusals) return true;
   }
   return true;
 }
 
-std::optional<FoundCycle> Search::run(const std::function<bool(const Cycle&)>& accept, bool& gave_up) {
+std::optional<FoundCycle> Search::run(const Judge& judge, bool& gave_up) {
   std::vector<Start> starts = candidates();
   distance_.assign(component_of_.size(), kUnreached);
   parent_.assign(component_of_.size(), 0);
@@ -291,8 +289,8 @@ std::optional<FoundCycle> Search::run(const std::function<bool(const Cycle&)>& a
       far = true;
       if (shape_.form == Shape::Form::single) starts = reachable(std::move(starts));
     }
-    if (!deepen(starts, depth, accept)) break;
-    if (best_ && best_->accepted && best_->cycle.size() <= depth + 1) break;
+    if (!deepen(starts, depth, judge)) break;
+    if (best_ && best_->fit == Fit::yes && best_->cycle.size() <= depth + 1) break;
     if (depth >= component_.txns.size()) break;
   }
   gave_up = gave_up || expired_;
@@ -302,9 +300,8 @@ std::optional<FoundCycle> Search::run(const std::function<bool(const Cycle&)>& a
 }  // namespace
 
 std::optional<FoundCycle> shortest_cycle(const Component& component, const Shape& shape,
-                                         const std::function<bool(const Cycle&)>& accept,
-                                         const Limits& limits, bool& gave_up) {
-  return Search(component, shape, limits).run(accept, gave_up);
+                                         const Judge& judge, const Limits& limits, bool& gave_up) {
+  return Search(component, shape, limits).run(judge, gave_up);
 }
 
 }  // namespace gameday::txn

@@ -50,14 +50,15 @@ struct Step {
 };
 using Cycle = std::vector<Step>;
 
-// The shortest cycle of that shape among those that `accept`; where all are refused, the shortest of
-// them with `accepted` false. nullopt: there is none, or the limits are reached (then `gave_up`).
+// The shortest cycle of that shape that fits; where none does, the shortest second choice. nullopt:
+// there is neither, or the limits are reached (then `gave_up`).
+enum class Fit { no, second_choice, yes };
+using Judge = std::function<Fit(const Cycle&)>;
 struct FoundCycle {
   Cycle cycle;
-  bool accepted = true;
+  Fit fit = Fit::yes;
 };
 std::optional<FoundCycle> shortest_cycle(const Component& component, const Shape& shape,
-                                         const std::function<bool(const Cycle&)>& accept,
-                                         const Limits& limits, bool& gave_up);
+                                         const Judge& judge, const Limits& limits, bool& gave_up);
 
 }  // namespace gameday::txn
