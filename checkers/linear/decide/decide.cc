@@ -2,7 +2,6 @@
 
 namespace gameday::linear {
 
-Decision decide_register(std::span<const Operation>, std::int32_t) { return {}; }
 Decision decide_fifo_queue(std::span<const Operation>) { return {}; }
 Decision decide_unordered_queue(std::span<const Operation>) { return {}; }
 Decision decide_stack(std::span<const Operation>) { return {}; }
