@@ -198,6 +198,7 @@ void KeyCheck::own_transaction(std::size_t first, std::size_t last) {
       if (later >= 0) intermediate_[i] = true;
       later = static_cast<std::int64_t>(i);
     }
+  own_order(first, last);
   if (outcome(mops[first]) != OpType::ok) return;
   future_read(first, last);
   const Mop* base = nullptr;      // the last read
@@ -229,6 +230,28 @@ void KeyCheck::own_transaction(std::size_t first, std::size_t last) {
     }
     base = &mops[i];
     appended.clear();
+  }
+}
+
+// Elements that one transaction appended must be read in its own order: versions of one transaction
+// are installed in the order of its events (Adya, section 3.1.1).
+void KeyCheck::own_order(std::size_t first, std::size_t last) {
+  const auto mops = order_.mops();
+  const Mop* before = nullptr;
+  std::int32_t position = -1;
+  for (std::size_t i = first; i < last && !told_incompatible_; ++i) {
+    if (!mops[i].append() || order_.position(i) < 0) continue;
+    if (order_.position(i) < position) {
+      told_incompatible_ = true;
+      const Mop& longest = order_.mops()[static_cast<std::size_t>(order_.longest_mop())];
+      anomalies_.add("incompatible-order", [&] {
+        return word(fmt::format("{} was read as {}, though op {} appended {} before {}",
+                                text(order_.key()), text(longest.value), events_.index(row(mops[i])),
+                                text(before->value), text(mops[i].value)), {&mops[i], &longest});
+      });
+    }
+    before = &mops[i];
+    position = order_.position(i);
   }
 }
 

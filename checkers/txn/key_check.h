@@ -32,6 +32,7 @@ class KeyCheck {
   void lost_updates();
   void incompatible(const Mop& mop);
   void never_written(const Mop& mop, Value element);
+  void own_order(std::size_t first, std::size_t last);
   void future_read(std::size_t first, std::size_t last);
 
   void edge(Node from, Node to, Relations relation) {
