@@ -13,6 +13,7 @@
 
 #include "checkers/events/read.h"
 #include "checkers/independent.h"
+#include "checkers/txn/consistency.h"
 #include "harness/cli/commands.h"
 #include "harness/run/store.h"
 
@@ -190,6 +191,11 @@ int check_model_command(const ModelCheckOptions& o) {
     return complain(exit_code::bad_arguments,
                     fmt::format("--format: there is no format \"{}\"; known: auto, jsonl, json, edn, "
                                 "text, etcd, kv", o.format));
+  for (const auto& name : o.options.consistency)
+    if (!txn::is_model(name))
+      return complain(exit_code::bad_arguments,
+                      fmt::format("--consistency: there is no model \"{}\"; `gameday list "
+                                  "consistency-models` shows them", name));
   std::size_t memory = free_memory() / 4 * 3;
   if (!o.memory.empty()) {
     const auto size = parse_size(o.memory);

@@ -7,6 +7,7 @@
 
 #include "checkers/catalog.h"
 #include "checkers/model.h"
+#include "checkers/txn/consistency.h"
 #include "harness/cli/version.h"
 #include "harness/run/store.h"
 #include "nemesis/catalog.h"
@@ -344,7 +345,8 @@ Status write_reports(const RunRecord& record) {
 }
 
 const std::vector<std::string>& listable() {
-  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "models", "bugs"};
+  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "models", "consistency-models",
+                                              "bugs"};
   return kWhat;
 }
 
@@ -367,6 +369,10 @@ std::optional<Listing> list(const std::string& what) {
     l.columns = {"name", "what it is", "aliases"};
     for (const Model* m : models())
       l.rows.push_back({std::string(m->name), std::string(m->summary), std::string(m->aliases)});
+  } else if (what == "consistency-models") {
+    l.columns = {"name", "what it rules out"};
+    for (const auto& name : txn::model_names())
+      l.rows.push_back({name, fmt::format("{}", fmt::join(txn::anomalies_prohibited_by({name}), ", "))});
   } else if (what == "bugs") {
     l.columns = {"number", "name", "story", "seen in", "faults", "checker"};
     for (const auto& b : search::bugs())
