@@ -17,6 +17,13 @@ void Events::reserve(std::size_t rows) {
   processes_.reserve(rows);
   fs_.reserve(rows);
   values_column_.reserve(rows);
+  if (!times_.empty()) times_.reserve(rows);
+  if (!indices_.empty()) indices_.reserve(rows);
+  if (!extras_.empty()) extras_.reserve(rows);
+  if (!others_.empty()) {
+    others_.reserve(rows);
+    pairs_.reserve(rows / 2 + 1);
+  }
 }
 
 namespace {
@@ -68,7 +75,11 @@ void Events::append_all(const Events& part) {
   add_column(fs_, part.fs_);
   add_column(values_column_, part.values_column_);
   add_all<std::int64_t>(times_, part.times_, -1, n, m);
-  add_all<std::int64_t>(indices_, part.indices_, -1, n, m);
+  // Rows that are numbered by their position need no column of it.
+  bool by_position = indices_.empty();
+  for (std::size_t i = 0; by_position && i < part.indices_.size(); ++i)
+    by_position = part.indices_[i] == static_cast<std::int64_t>(n + i);
+  if (!by_position) add_all<std::int64_t>(indices_, part.indices_, -1, n, m);
   add_all(extras_, part.extras_, Value(), n, m);
   // The part may have numbered the names otherwise.
   std::vector<Name> name_map(part.names_.size());

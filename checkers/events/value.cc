@@ -71,8 +71,13 @@ std::int64_t Values::intern(std::string_view text) {
   const std::string_view kept(text_next_, text.size());
   text_next_ += text.size();
   text_left_ -= text.size();
-  const auto id = static_cast<std::int64_t>(texts_.size());
-  texts_.push_back(kept);
+  const auto id = static_cast<std::int64_t>(text_count_++);
+  const std::size_t n = static_cast<std::size_t>(id) + kFirstTexts;
+  if (std::has_single_bit(n)) {  // the first of its table
+    const auto table = static_cast<std::size_t>(std::bit_width(n)) - std::bit_width(kFirstTexts);
+    texts_[table] = std::make_unique<std::string_view[]>(n);
+  }
+  text_slot(static_cast<std::size_t>(id)) = kept;
   text_ids_.emplace(kept, id);
   return id;
 }
@@ -269,12 +274,7 @@ std::int64_t Values::Writer::intern(std::string_view t) {
 std::int64_t Values::Writer::intern_long(std::string_view t) {
   if (const auto known = seen_.find(t); known != seen_.end()) return known->second;
   const std::int64_t id = values_.intern(t);
-  std::string_view kept;
-  {
-    const std::scoped_lock lock(values_.mutex_);
-    kept = values_.texts_[static_cast<std::size_t>(id)];
-  }
-  seen_.emplace(kept, id);
+  seen_.emplace(values_.text_slot(static_cast<std::size_t>(id)), id);
   return id;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,7 +66,7 @@ class Values {
 
   // What a text kind says: a string without quotes, a keyword without its colon. Interned: two equal
   // texts of one kind are the same word.
-  std::string_view text(Value v) const { return texts_[static_cast<std::size_t>(v.payload())]; }
+  std::string_view text(Value v) const { return text_slot(static_cast<std::size_t>(v.payload())); }
   double real(Value v) const;      // of a real, an integer or a big
   // Items of a vector, list, set or tagged value; of a map: key, value, key, value, ...
   std::span<const Value> items(Value v) const {
@@ -101,7 +102,15 @@ class Values {
   Value* cells_ = nullptr;  // reserved address space, committed as it is taken
   std::size_t reserved_ = 0, committed_ = 0, taken_ = 0;  // in cells
   std::mutex mutex_;
-  std::vector<std::string_view> texts_;
+  // Tables that double in size and never move, so that a text can be read while others are added.
+  std::string_view& text_slot(std::size_t id) const {
+    const std::size_t n = id + kFirstTexts;
+    const auto table = static_cast<std::size_t>(std::bit_width(n)) - std::bit_width(kFirstTexts);
+    return texts_[table][n - (kFirstTexts << table)];
+  }
+  static constexpr std::size_t kFirstTexts = 64;
+  std::array<std::unique_ptr<std::string_view[]>, 48> texts_;
+  std::size_t text_count_ = 0;
   std::unordered_map<std::string_view, std::int64_t> text_ids_;
   std::vector<std::unique_ptr<char[]>> text_blocks_;
   std::size_t text_left_ = 0;
