@@ -59,16 +59,19 @@ Status Pairing::more() {
 std::optional<std::size_t> Unnamed::assign_all(Events& events, std::size_t from) {
   for (std::size_t i = from; i < events.size(); ++i)
     if (events.processes_[i] == kUnnamed &&
-        !assign(events, events.types_[i], events.fs_[i], events.processes_[i])) {
+        !assign(events, i, events.processes_[i])) {
       events.processes_[i] = events.named_process("nil");  // for describe()
       return i;
     }
   return std::nullopt;
 }
 
-bool Unnamed::assign(Events& events, OpType type, Events::Name f, std::int32_t& process) {
+bool Unnamed::assign(Events& events, std::size_t row, std::int32_t& process) {
+  const OpType type = events.types_[row];
+  const Events::Name f = events.fs_[row];
   if (type == OpType::invoke) {
-    if (next_ == 0 && std::any_of(events.processes_.begin(), events.processes_.end(),
+    const auto begin = events.processes_.begin();
+    if (next_ == 0 && std::any_of(begin, begin + static_cast<std::ptrdiff_t>(row),
                                   [](std::int32_t p) { return p >= 0; }))
       next_ = 1 << 30;  // out of the way of the clients that have a number
     if (idle_.empty()) {

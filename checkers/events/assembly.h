@@ -41,7 +41,7 @@ class Unnamed {
   std::optional<std::size_t> assign_all(Events& events, std::size_t from);
 
  private:
-  bool assign(Events& events, OpType type, Events::Name f, std::int32_t& process);
+  bool assign(Events& events, std::size_t row, std::int32_t& process);
 
   struct Call {
     std::int32_t process;

@@ -26,13 +26,13 @@ std::optional<Format> parse_format(std::string_view name) {
 Result<Events> read_events(const std::filesystem::path& file, const ReadOptions& options) {
   auto input = reading::open_input(file);
   if (!input) return tl::make_unexpected(input.error());
-  return reading::read_all(**input, file == "-" ? "standard input" : file.string(), options, reading::Sizes());
+  return reading::read_all(**input, file == "-" ? "standard input" : file.string(), options, {});
 }
 
 Result<Events> parse_events(std::string_view text, std::string_view name, const ReadOptions& options) {
   auto input = reading::open_input(text);
   if (!input) return tl::make_unexpected(input.error());
-  return reading::read_all(**input, std::string(name), options, reading::Sizes());
+  return reading::read_all(**input, std::string(name), options, {});
 }
 
 }  // namespace gameday

@@ -1,12 +1,12 @@
 #include "checkers/events/reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <fstream>
 #include <mutex>
 #include <new>
-#include <atomic>
 #include <thread>
 
 #include "checkers/events/assembly.h"
@@ -40,9 +40,11 @@ std::string found(const char* at, const char* end) {
   if (*at <= ' ' || *at == 0x7f)
     return fmt::format("the byte 0x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(*at)));
   const char* to = at + 1;
-  const auto plain = [](char c) { return c > ' ' && c != 0x7f && std::strchr(",;()[]{}\"", c) == nullptr; };
+  const auto plain = [](char c) {
+    return c > ' ' && c != 0x7f && std::strchr(",;()[]{}\"", c) == nullptr;
+  };
   if (plain(*at))
-    while (to != end && to - at < 24 && plain(*to)) ++to;
+    while (to != end && to - at < kFoundLength && plain(*to)) ++to;
   return fmt::format("'{}'", std::string_view(at, static_cast<std::size_t>(to - at)));
 }
 
@@ -232,7 +234,8 @@ Status Reader::read_in_order() {
       continue;  // with what is left
     }
     // An op that is longer than what was read: the longer it is, the more is read.
-    const auto ended = fill(buffer_, used > 0 ? sizes_.block : std::max(sizes_.block, buffer_.text().size()));
+    const std::size_t more = used > 0 ? sizes_.block : std::max(sizes_.block, buffer_.text().size());
+    const auto ended = fill(buffer_, more);
     if (!ended) return tl::make_unexpected(ended.error());
     last_ = *ended;
   }
@@ -273,8 +276,7 @@ Status Reader::check_limits(std::size_t buffered) {
   const std::size_t used = events_.bytes() + buffered;
   // Small histories need not ask how much memory is free.
   if (used < (options_.memory_bytes > 0 ? options_.memory_bytes : std::size_t{64} << 20)) return {};
-  if (limit_ == 0)
-    limit_ = options_.memory_bytes > 0 ? options_.memory_bytes : std::max(free_memory() / 4 * 3, 2 * used);
+  if (limit_ == 0) limit_ = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory() / 4 * 3;
   if (used <= limit_) return {};
   const std::string whole = input_.size() > 0 ? fmt::format(" of a file of {} MB", input_.size() >> 20) : "";
   return fail("{}: the history does not fit into memory: {} MB are the limit, reached after {} MB{}", name_,
@@ -284,7 +286,8 @@ Status Reader::check_limits(std::size_t buffered) {
 // Of what comes, by what has been read: memory that is only reserved costs nothing.
 void Reader::reserve() {
   if (input_.size() == 0 || input_.packed() || events_.size() == 0) return;
-  const double share = static_cast<double>(input_.size()) / static_cast<double>(read_ - buffer_.text().size());
+  const auto used = static_cast<double>(read_ - buffer_.text().size());
+  const double share = static_cast<double>(input_.size()) / used;
   const double rows = 1.05 * share * static_cast<double>(events_.size());
   if (rows < double{1u << 30}) events_.reserve(static_cast<std::size_t>(rows));
 }

@@ -66,8 +66,8 @@ Result<Format> sniff(std::string_view text) {
   }
   if (is_text_row(line)) return Format::text;
   // A log that begins with something else than an operation.
-  if (text.substr(0, 1 << 16).find(kLogger) != text.npos && std::isalnum(static_cast<unsigned char>(t[0])) != 0)
-    return Format::etcd;
+  const bool word = std::isalnum(static_cast<unsigned char>(t[0])) != 0;
+  if (word && text.substr(0, 1 << 16).find(kLogger) != text.npos) return Format::etcd;
   return fail("a history: op maps of EDN or JSON, or lines of process, type, f and value");
 }
 
@@ -90,14 +90,21 @@ void RowReader::start(std::string_view text, bool last, const Collection& collec
 }
 
 RowReader::Next RowReader::failed() {
-  // Where the text is cut, a token may be cut too: "#" of "#_", "\\u12" of a longer escape.
+  // Near the end a token may be cut, and so may what is told of the place: kFoundLength.
   const char* const end = scanner_->end();
-  const bool cut = end - fault().at <= 1 || end - scanner_->at() <= 1;
+  const bool cut = end - fault().at <= kFoundLength || end - scanner_->at() <= 1;
   return cut && !last_ ? Next::more : Next::wrong;
 }
 
 RowReader::Next RowReader::next(Events::Row& row) {
-  return format_ == Format::text || format_ == Format::etcd ? next_line(row) : next_op(row);
+  if (format_ == Format::text || format_ == Format::etcd) return next_line(row);
+  const char* const rest = rest_;
+  const Collection before = collection_;
+  const Next got = next_op(row);
+  if (got != Next::end || last_ || edn_ == nullptr || !edn_->cut()) return got;
+  rest_ = rest;
+  collection_ = before;
+  return Next::more;
 }
 
 RowReader::Next RowReader::next_op(Events::Row& row) {
@@ -193,7 +200,8 @@ RowReader::Next RowReader::next_line(Events::Row& row) {
     if (format_ == Format::etcd && row.process >= 0 && row.type != OpType::invoke &&
         row.value.kind() == Value::Kind::keyword) {
       // ":info :write :timed-out": where the value would stand is the error.
-      row.extra = s.writer().collection(Value::Kind::map, std::array{s.writer().keyword("error"), row.value});
+      const Value key = s.writer().keyword("error");
+      row.extra = s.writer().collection(Value::Kind::map, std::array{key, row.value});
       row.value = {};
     }
     rest_ = s.at();

@@ -10,6 +10,9 @@
 
 namespace gameday::reading {
 
+// How much of what stands at a wrong place is told.
+constexpr std::ptrdiff_t kFoundLength = 24;
+
 // What format a text has that begins so; a fault where no format begins so. Not for blank text.
 Result<Format> sniff(std::string_view text);
 

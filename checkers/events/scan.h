@@ -171,6 +171,8 @@ class EdnScanner final : public Scanner {
   bool value(Value& v) override;
   // A row of Jepsen's text: process, type, f, value and perhaps an error up to the end of the line.
   bool text_op(Events::Row& row);
+  // What skip() skipped, a comment or a discarded value, may go on behind the end of the text.
+  bool cut() const { return cut_; }
   // Characters up to the next delimiter.
   std::string_view token();
 
@@ -190,6 +192,8 @@ class EdnScanner final : public Scanner {
   bool sequence(Value::Kind kind, char close, Value& v);
   bool map(Value& v, std::string_view space);
   bool unique(std::size_t base, std::size_t step, const char* begin);
+
+  bool cut_ = false;
 };
 
 }  // namespace gameday::reading

@@ -32,13 +32,16 @@ constexpr std::pair<std::string_view, char> kNamedCharacters[] = {
 }  // namespace
 
 bool EdnScanner::skip() {
+  cut_ = false;
   for (;;) {
     while (at_ != end_ && is(*at_, kSpace)) ++at_;
     if (at_ == end_) return true;
     if (*at_ == ';') {
       while (at_ != end_ && *at_ != '\n') ++at_;
+      cut_ = at_ == end_;
     } else if (*at_ == '#' && end_ - at_ > 1 && at_[1] == '_') {
       if (!discard()) return false;
+      cut_ = at_ == end_;
     } else {
       return true;
     }

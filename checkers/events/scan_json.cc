@@ -215,7 +215,8 @@ bool JsonScanner::escape(const char*& p) {
   p += 4;
   if (code >= 0xd800 && code < 0xdc00) {
     const int low = end_ - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, end_) : -1;
-    if (low < 0xdc00 || low > 0xdfff) return wrong(end_ - p < 6 ? end_ : p, "the other half of a surrogate pair");
+    if (low < 0xdc00 || low > 0xdfff)
+      return wrong(end_ - p < 6 ? end_ : p, "the other half of a surrogate pair");
     code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     p += 6;
   } else if (code >= 0xdc00 && code <= 0xdfff) {
