@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "checkers/linear/jit.h"
+
 namespace gameday::linear {
 namespace {
 
@@ -62,13 +64,16 @@ std::vector<std::size_t> with_sources(const Model& model, const std::vector<Oper
 
 std::vector<std::size_t> minimise(const Model& model, const std::vector<Operation>& ops,
                                   std::vector<std::size_t> start, const Limits& limits) {
+  gameday::Limits judged;
+  judged.memory_bytes = limits.memory_bytes;
+  judged.deadline = limits.deadline;
   std::vector<std::size_t> kept = std::move(start);
   for (std::size_t chunk = std::max<std::size_t>(1, kept.size() / 2); chunk >= 1; chunk /= 2) {
     for (std::size_t end = kept.size(); end > 0;) {
       if (std::chrono::steady_clock::now() >= limits.deadline) return kept;
       const std::size_t from = end > chunk ? end - chunk : 0;
       auto smaller = without(model, ops, kept, from, end);
-      if (search(model, pick(ops, smaller), limits).verdict == Verdict::invalid) {
+      if (judge(model, pick(ops, smaller), judged).verdict == Verdict::invalid) {
         kept = std::move(smaller);
         end = std::min(from, kept.size());
       } else {

@@ -43,6 +43,10 @@ class Model {
   // it keeps, or it would fail for a reason that the real one does not have.
   virtual bool depends(const Operation& op, const Operation& source) const = 0;
   virtual std::string describe(State state) const = 0;
+  // Always legal, and what it leaves does not depend on what was there: a blind write.
+  virtual bool overwrites(const Operation&) const { return false; }
+  // What the interned states and the like take.
+  virtual std::size_t bytes() const { return 0; }
 };
 
 }  // namespace gameday::linear

@@ -1,0 +1,638 @@
+#include "checkers/linear/jit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "checkers/linear/models/register.h"
+#include "checkers/linear/timeline.h"
+
+namespace gameday::linear {
+namespace {
+
+constexpr std::size_t kStateLimit = 8;          // dead ends that are told
+constexpr std::size_t kFirstWidth = 512;        // breadth first until so many configurations
+constexpr std::size_t kScan = 48;               // configurations of one state compared for dominance
+constexpr std::size_t kCheckEvery = 1024;
+constexpr std::uint32_t kAny = 0xffffffff;       // number of info calls
+
+template <std::size_t W>
+struct Mask {
+  std::array<std::uint64_t, W> words{};
+  bool test(std::size_t i) const { return words[i / 64] >> (i % 64) & 1; }
+  void set(std::size_t i) { words[i / 64] |= std::uint64_t{1} << (i % 64); }
+  void reset(std::size_t i) { words[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+  bool operator==(const Mask&) const = default;
+  bool within(const Mask& o) const {
+    for (std::size_t w = 0; w < W; ++w)
+      if (words[w] & ~o.words[w]) return false;
+    return true;
+  }
+  bool meets(const Mask& o) const {
+    for (std::size_t w = 0; w < W; ++w)
+      if (words[w] & o.words[w]) return true;
+    return false;
+  }
+  void add(const Mask& o) {
+    for (std::size_t w = 0; w < W; ++w) words[w] |= o.words[w];
+  }
+  void drop(const Mask& o) {
+    for (std::size_t w = 0; w < W; ++w) words[w] &= ~o.words[w];
+  }
+  Mask both(const Mask& o) const {
+    Mask m;
+    for (std::size_t w = 0; w < W; ++w) m.words[w] = words[w] & o.words[w];
+    return m;
+  }
+  template <typename F>
+  void each(F f) const {
+    for (std::size_t w = 0; w < W; ++w)
+      for (std::uint64_t rest = words[w]; rest != 0; rest &= rest - 1)
+        f(w * 64 + static_cast<std::size_t>(std::countr_zero(rest)));
+  }
+};
+
+// must: open calls that still have to be linearized before they return. may: open calls that still
+// can be. A call in may alone is optional: it may have happened already without a trace, as a write
+// has that another one overwrote at once, so nothing need be decided about it. used: which of the
+// calls that never returned (info) have happened, as a number of a UsedSets.
+template <std::size_t W>
+struct Configuration {
+  Mask<W> must, may;
+  State state = 0;
+  std::uint32_t used = 0;
+  bool operator==(const Configuration&) const = default;
+  std::size_t hash() const {
+    std::uint64_t h = static_cast<std::uint64_t>(static_cast<std::uint32_t>(state)) << 32 | used;
+    for (std::size_t w = 0; w < W; ++w)
+      for (const std::uint64_t word : {must.words[w], may.words[w]}) {
+        h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+        h ^= h >> 29;
+      }
+    h *= 0xbf58476d1ce4e5b9ULL;
+    return h ^ h >> 32;
+  }
+};
+
+// Multisets of classes of equal info calls, by number; 0 is the empty one.
+class UsedSets {
+ public:
+  UsedSets() { sets_.emplace_back(); }
+  std::uint32_t with(std::uint32_t set, std::uint32_t item) {
+    const std::uint64_t key = static_cast<std::uint64_t>(set) << 32 | item;
+    const auto [it, added] = grown_.try_emplace(key, 0);
+    if (!added) return it->second;
+    auto items = sets_[set];
+    items.insert(std::upper_bound(items.begin(), items.end(), item), item);
+    std::string text(reinterpret_cast<const char*>(items.data()), items.size() * sizeof items[0]);
+    const auto [known, is_new] = ids_.try_emplace(std::move(text), static_cast<std::uint32_t>(sets_.size()));
+    bytes_ += 64;
+    if (is_new) {
+      bytes_ += 2 * items.size() * sizeof items[0] + 120;
+      sets_.push_back(std::move(items));
+    }
+    return grown_[key] = known->second;
+  }
+  std::size_t count(std::uint32_t set, std::uint32_t item) const {
+    const auto [from, to] = std::equal_range(sets_[set].begin(), sets_[set].end(), item);
+    return static_cast<std::size_t>(to - from);
+  }
+  std::size_t size(std::uint32_t set) const { return sets_[set].size(); }
+  bool within(std::uint32_t a, std::uint32_t b) const {
+    return a == b || a == 0 ||
+           std::includes(sets_[b].begin(), sets_[b].end(), sets_[a].begin(), sets_[a].end());
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::vector<std::uint32_t>> sets_;
+  std::unordered_map<std::uint64_t, std::uint32_t> grown_;
+  std::unordered_map<std::string, std::uint32_t> ids_;
+  std::size_t bytes_ = 0;
+};
+
+// Configurations of one moment, none of which another one makes needless.
+template <std::size_t W>
+class Frontier {
+ public:
+  using C = Configuration<W>;
+  explicit Frontier(const UsedSets& used) : used_(&used) {}
+
+  // False if one that is there can do whatever this one can.
+  bool insert(const C& c) {
+    if (all_.size() >= kScan) return insert_indexed(c);
+    for (const C& known : all_)
+      if (dominates(known, c)) return false;
+    all_.push_back(c);
+    return true;
+  }
+  // The same, and drops those that this one makes needless: numbers of others change.
+  bool insert_and_drop(const C& c) {
+    if (!insert(c)) return false;
+    if (all_.size() <= kScan) {
+      all_.pop_back();
+      std::erase_if(all_, [&](const C& other) { return dominates(c, other); });
+      all_.push_back(c);
+    }
+    return true;
+  }
+  void clear() {
+    all_.clear();
+    if (index_.empty()) return;
+    index_.clear();
+    exact_.clear();
+  }
+  std::vector<C>& all() { return all_; }
+  std::size_t bytes() const { return all_.capacity() * sizeof(C) + exact_.size() * (sizeof(C) + 40); }
+
+ private:
+  bool dominates(const C& a, const C& b) const {
+    return a.state == b.state && a.must.within(b.must) && b.may.within(a.may) &&
+           used_->within(a.used, b.used);
+  }
+  // Exact for equal ones; for dominance it looks at the first and the last of the same state.
+  bool insert_indexed(const C& c) {
+    if (index_.empty())
+      for (std::size_t i = 0; i < all_.size(); ++i) {
+        index_[all_[i].state].push_back(i);
+        exact_.insert(all_[i]);
+      }
+    if (exact_.contains(c)) return false;
+    auto& same = index_[c.state];
+    for (std::size_t i = 0; i < same.size(); ++i) {
+      if (i == kScan && same.size() > 2 * kScan) i = same.size() - kScan;
+      if (dominates(all_[same[i]], c)) return false;
+    }
+    exact_.insert(c);
+    same.push_back(all_.size());
+    all_.push_back(c);
+    return true;
+  }
+  struct Hash {
+    std::size_t operator()(const C& c) const { return c.hash(); }
+  };
+  const UsedSets* used_;
+  std::vector<C> all_;
+  std::unordered_map<State, std::vector<std::size_t>> index_;
+  std::unordered_set<C, Hash> exact_;
+};
+
+// M is the model's own class where that saves virtual calls.
+template <typename M, std::size_t W>
+class Judge {
+ public:
+  Judge(const M& model, std::span<const Operation> ops, const Timeline& timeline,
+        const gameday::Limits& limits)
+      : model_(model), ops_(ops), time_(timeline), limits_(limits), open_(64 * W), before_(64 * W),
+        layer_(used_), next_(used_), closure_(used_) {
+    for (const auto& group : time_.infos) {
+      kept_.push_back(group);
+      if constexpr (kRegister)
+        if (const auto v = M::produces(ops_[group.op])) makers_[*v].push_back(kept_.size() - 1);
+    }
+    available_.resize(kept_.size());
+    State top = model_.initial();
+    if constexpr (kRegister)
+      for (const auto& op : ops_)
+        top = std::max({top, M::needs(op).value_or(0), M::produces(op).value_or(0)});
+    readers_.resize(static_cast<std::size_t>(top) + 1);
+  }
+  Judgement run();
+
+ private:
+  static constexpr bool kRegister = std::is_same_v<M, CasRegister>;
+  using C = Configuration<W>;
+
+  struct Todo {
+    std::uint32_t event;
+    std::uint32_t infos;  // take exactly so many info calls at this return
+    C c;
+  };
+  struct Tried {
+    std::uint32_t event = 0, infos = 0;
+    C c;
+    bool operator==(const Tried&) const = default;
+  };
+  struct TriedHash {
+    std::size_t operator()(const Tried& t) const {
+      return (t.c.hash() ^ t.event * 0x9e3779b97f4a7c15ULL) + t.infos;
+    }
+  };
+  enum class Answer { found, none, spent };
+
+  // The open calls as of an event, forwards and backwards.
+  static std::size_t index(State state) { return static_cast<std::size_t>(state); }
+  void open(std::size_t slot, std::size_t op);
+  void close(std::size_t slot, std::size_t op);
+  void forward(std::size_t e);
+  void back(std::size_t e);
+  void move_to(std::size_t e);
+
+  void settle(C& c) const;
+  bool blocked(const C& c, std::size_t slot) const;
+  C after(const C& c, std::size_t slot, State state) const;
+  void wanted(const C& c);
+  template <typename Out>
+  bool expand(const C& c, std::size_t x, std::uint32_t infos, Out out);
+  template <typename Reach>
+  void take_info(const C& c, std::uint32_t k, Reach reach);
+  void call(C& c, const Mask<W>& called) const {
+    c.must.add(called);
+    c.may.add(called);
+    settle(c);
+  }
+  bool exhausted();
+  void dead_end(std::size_t returns, std::size_t op, const C& c);
+  bool breadth(std::size_t limit);
+  Answer depth(std::size_t limit);
+  std::size_t bytes() const {
+    return used_.bytes() + layer_.bytes() + next_.bytes() + tried_.size() * (sizeof(Tried) + 24) +
+           stack_.capacity() * sizeof(Todo) + model_.bytes();
+  }
+
+  const M& model_;
+  std::span<const Operation> ops_;
+  const Timeline& time_;
+  const gameday::Limits& limits_;
+  std::vector<Timeline::Info> kept_;
+  std::unordered_map<std::int32_t, std::vector<std::size_t>> makers_;  // value -> info groups
+
+  std::size_t at_ = 0;  // events before this have been applied to what follows
+  std::size_t returns_ = 0;
+  std::vector<std::size_t> open_;    // slot -> op
+  std::vector<Mask<W>> before_;      // slot -> equal calls that return earlier
+  Mask<W> reads_, overwrites_, live_;
+  std::vector<Mask<W>> readers_;  // register: value -> its open reads
+  std::vector<std::uint32_t> available_;               // info group -> how many were called
+
+  UsedSets used_;
+  Frontier<W> layer_, next_, closure_;
+  std::vector<std::uint32_t> levels_;  // of closure_: info calls taken at this return
+  std::vector<std::int32_t> wanted_;
+  std::vector<std::uint32_t> wanted_infos_;
+  std::vector<Todo> stack_;
+  std::unordered_set<Tried, TriedHash> tried_;
+  std::size_t checks_ = 0;
+  std::size_t furthest_ = 0;
+  Judgement judgement_;
+};
+
+template <typename M, std::size_t W>
+void Judge<M, W>::open(std::size_t slot, std::size_t op) {
+  const Operation& o = ops_[op];
+  open_[slot] = op;
+  Mask<W> bit;
+  bit.set(slot);
+  before_[slot] = {};
+  const bool read = model_.read_only(o);
+  live_.each([&](std::size_t j) {
+    const Operation& other = ops_[open_[j]];
+    before_[j].drop(bit);
+    if (read || !o.same_effect(other)) return;
+    if (o.ret < other.ret)
+      before_[j].set(slot);
+    else
+      before_[slot].set(j);
+  });
+  live_.set(slot);
+  if (read) {
+    reads_.set(slot);
+    if constexpr (kRegister) readers_[index(*M::needs(o))].set(slot);
+  } else if (model_.overwrites(o)) {
+    overwrites_.set(slot);
+  }
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::close(std::size_t slot, std::size_t op) {
+  live_.reset(slot);
+  overwrites_.reset(slot);
+  if (!reads_.test(slot)) return;
+  reads_.reset(slot);
+  if constexpr (kRegister) readers_[index(*M::needs(ops_[op]))].reset(slot);
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::forward(std::size_t e) {
+  const auto& event = time_.events[e];
+  if (event.kind == Timeline::Kind::info) {
+    ++available_[event.op];
+  } else if (event.kind == Timeline::Kind::call) {
+    open(time_.slots[event.op], event.op);
+  } else {
+    ++returns_;
+    close(time_.slots[event.op], event.op);
+  }
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::back(std::size_t e) {
+  const auto& event = time_.events[e];
+  if (event.kind == Timeline::Kind::info) {
+    --available_[event.op];
+  } else if (event.kind == Timeline::Kind::ret) {
+    --returns_;
+    open(time_.slots[event.op], event.op);
+  } else {
+    close(time_.slots[event.op], event.op);
+  }
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::move_to(std::size_t e) {
+  while (at_ > e) back(--at_);
+  while (at_ < e) forward(at_++);
+}
+
+// What need not be decided: a read that is legal has happened; a call that would change nothing has
+// happened, or may happen later instead.
+template <typename M, std::size_t W>
+void Judge<M, W>::settle(C& c) const {
+  if constexpr (kRegister) {
+    c.must.drop(readers_[index(c.state)]);
+    c.may.drop(readers_[index(c.state)]);
+    c.must.both(overwrites_).each([&](std::size_t slot) {
+      if (M::produces(ops_[open_[slot]]) == c.state) c.must.reset(slot);
+    });
+  } else {
+    c.must.each([&](std::size_t slot) {
+      if (model_.step(c.state, ops_[open_[slot]]) != c.state) return;
+      c.must.reset(slot);
+      if (reads_.test(slot)) c.may.reset(slot);
+    });
+  }
+}
+
+// Of equal calls the one that returns first may go first: any order stays one when two are swapped.
+template <typename M, std::size_t W>
+bool Judge<M, W>::blocked(const C& c, std::size_t slot) const {
+  return before_[slot].meets(c.must) || (!c.must.test(slot) && before_[slot].meets(c.may));
+}
+
+template <typename M, std::size_t W>
+auto Judge<M, W>::after(const C& c, std::size_t slot, State state) const -> C {
+  C n = c;
+  n.state = state;
+  n.must.reset(slot);
+  n.may.reset(slot);
+  if (overwrites_.test(slot)) n.must.drop(overwrites_);  // they may have gone just before
+  settle(n);
+  return n;
+}
+
+// The values that open reads and compare-and-sets still want, and the info calls that give them,
+// also over compare-and-sets: no other info call is worth taking, nor is a write taken early.
+template <typename M, std::size_t W>
+void Judge<M, W>::wanted(const C& c) {
+  wanted_.clear();
+  wanted_infos_.clear();
+  const auto want = [&](std::int32_t v) {
+    if (std::find(wanted_.begin(), wanted_.end(), v) == wanted_.end()) wanted_.push_back(v);
+  };
+  c.must.each([&](std::size_t slot) {
+    if (const auto v = CasRegister::needs(ops_[open_[slot]])) want(*v);
+  });
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    const auto makers = makers_.find(wanted_[i]);
+    if (makers == makers_.end()) continue;
+    for (const std::size_t k : makers->second) {
+      if (available_[k] == 0) continue;
+      wanted_infos_.push_back(static_cast<std::uint32_t>(k));
+      if (const auto v = CasRegister::needs(ops_[kept_[k].op])) want(*v);
+    }
+  }
+}
+
+template <typename M, std::size_t W>
+template <typename Reach>
+void Judge<M, W>::take_info(const C& c, std::uint32_t k, Reach reach) {
+  if (available_[k] == 0) return;
+  const Operation& op = ops_[kept_[k].op];
+  const State state = model_.step(c.state, op);
+  if (state == kIllegal || state == c.state) return;
+  if (used_.count(c.used, k) >= available_[k]) return;
+  bool equal = false;  // an equal call that is open goes first
+  c.may.each([&](std::size_t slot) { equal = equal || ops_[open_[slot]].same_effect(op); });
+  if (equal) return;
+  C n = c;
+  n.state = state;
+  n.used = used_.with(c.used, k);
+  if (model_.overwrites(op)) n.must.drop(overwrites_);
+  settle(n);
+  reach(n);
+}
+
+// All configurations in which the call in slot x has just been linearized, with exactly so many info
+// calls; or was settled on the way. False when more info calls would give nothing new to look at.
+template <typename M, std::size_t W>
+template <typename Out>
+bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out out) {
+  closure_.clear();
+  levels_.clear();
+  bool more = false;
+  closure_.insert(start);
+  levels_.push_back(0);
+  if constexpr (kRegister) wanted(start);
+  for (std::size_t i = 0; i < closure_.all().size(); ++i) {
+    const C c = closure_.all()[i];
+    const std::uint32_t level = levels_[i];
+    const auto reach = [&](const C& n, std::uint32_t l) {
+      if (!n.must.test(x)) {
+        if (l == infos || infos == kAny) out(n);
+      } else if (closure_.insert(n)) {
+        levels_.push_back(l);
+      }
+    };
+    if (const State s = model_.step(c.state, ops_[open_[x]]); s != kIllegal)
+      reach(after(c, x, s), level);
+    Mask<W> candidates = c.may;
+    candidates.drop(reads_);
+    candidates.each([&](std::size_t slot) {
+      if (slot == x || blocked(c, slot)) return;
+      const Operation& op = ops_[open_[slot]];
+      if constexpr (kRegister) {
+        if (op.kind == kind::write &&
+            std::find(wanted_.begin(), wanted_.end(), *M::produces(op)) == wanted_.end())
+          return;
+      }
+      const State s = model_.step(c.state, op);
+      if (s == kIllegal || s == c.state) return;
+      reach(after(c, slot, s), level);
+    });
+    if (exhausted()) return false;
+    if constexpr (kRegister) {
+      if (level == infos) {
+        more = more || !wanted_infos_.empty();
+        continue;
+      }
+      for (const auto k : wanted_infos_) take_info(c, k, [&](const C& n) { reach(n, level + 1); });
+    } else {
+      if (level == infos) {
+        more = more || time_.info_calls != 0;
+        continue;
+      }
+      for (std::uint32_t k = 0; k < kept_.size(); ++k)
+        take_info(c, k, [&](const C& n) { reach(n, level + 1); });
+    }
+  }
+  return more;
+}
+
+template <typename M, std::size_t W>
+bool Judge<M, W>::exhausted() {
+  if (!judgement_.reason.empty()) return true;
+  if (++checks_ % kCheckEvery != 0) return false;
+  if (const char* why = limits_.expired())
+    judgement_.reason = why;
+  else if (bytes() > limits_.memory_bytes)
+    judgement_.reason = fmt::format("the memory limit of {} MB is reached", limits_.memory_bytes >> 20);
+  return !judgement_.reason.empty();
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::dead_end(std::size_t returns, std::size_t op, const C& c) {
+  if (returns < furthest_) return;
+  if (returns > furthest_ || judgement_.states.empty()) {
+    furthest_ = returns;
+    judgement_.states.clear();
+    judgement_.blocked = op;
+  }
+  auto& states = judgement_.states;
+  if (states.size() < kStateLimit && std::find(states.begin(), states.end(), c.state) == states.end())
+    states.push_back(c.state);
+}
+
+// From return to return with all configurations at once, until there are more than `limit`. True
+// when it has come to an end: of the history, of what is legal, or of what it may use.
+template <typename M, std::size_t W>
+bool Judge<M, W>::breadth(std::size_t limit) {
+  Mask<W> called;
+  for (; at_ < time_.events.size(); forward(at_++)) {
+    const auto& event = time_.events[at_];
+    if (event.kind == Timeline::Kind::call) called.set(time_.slots[event.op]);
+    if (event.kind != Timeline::Kind::ret) continue;
+    const std::size_t slot = time_.slots[event.op];
+    next_.clear();
+    const auto keep = [&](C n) {
+      n.must.reset(slot);
+      n.may.reset(slot);
+      next_.insert_and_drop(n);
+    };
+    for (C& c : layer_.all()) {
+      call(c, called);
+      if (!c.must.test(slot))
+        keep(c);
+      else
+        expand(c, slot, kAny, keep);
+      if (exhausted()) return true;
+    }
+    called = {};
+    if (next_.all().empty()) {
+      for (const C& c : layer_.all()) dead_end(returns_, event.op, c);
+      judgement_.verdict = Verdict::invalid;
+      return true;
+    }
+    std::swap(layer_, next_);
+    const std::size_t n = layer_.all().size();
+    judgement_.configurations += n;
+    judgement_.widest = std::max(judgement_.widest, n);
+    judgement_.returned = std::max(judgement_.returned, returns_ + 1);
+    if (n > limit) {
+      forward(at_++);
+      return false;
+    }
+  }
+  judgement_.verdict = Verdict::valid;
+  return true;
+}
+
+// Depth first from the configurations of the layer, those with the fewest info calls first.
+template <typename M, std::size_t W>
+auto Judge<M, W>::depth(std::size_t limit) -> Answer {
+  stack_.clear();
+  tried_.clear();
+  for (const C& c : layer_.all()) stack_.push_back({static_cast<std::uint32_t>(at_), 0, c});
+  std::vector<C> found;
+  while (!stack_.empty()) {
+    Todo todo = stack_.back();
+    stack_.pop_back();
+    move_to(todo.event);
+    Mask<W> called;
+    bool alive = true;
+    for (; alive && at_ < time_.events.size();) {
+      const auto& event = time_.events[at_];
+      const std::size_t slot = event.kind == Timeline::Kind::info ? 0 : time_.slots[event.op];
+      if (event.kind == Timeline::Kind::call) called.set(slot);
+      if (event.kind == Timeline::Kind::ret) {
+        call(todo.c, std::exchange(called, {}));
+        if (!todo.c.must.test(slot)) {
+          todo.c.may.reset(slot);
+        } else {
+          alive = false;
+          const auto e = static_cast<std::uint32_t>(at_);
+          if (!tried_.insert({e, todo.infos, todo.c}).second) break;
+          found.clear();
+          const bool more = expand(todo.c, slot, todo.infos, [&](C n) {
+            n.must.reset(slot);
+            n.may.reset(slot);
+            found.push_back(n);
+          });
+          if (exhausted()) return Answer::spent;
+          if (more) stack_.push_back({e, todo.infos + 1, todo.c});
+          if (found.empty() && !more) dead_end(returns_, event.op, todo.c);
+          for (auto it = found.rbegin(); it != found.rend(); ++it) stack_.push_back({e + 1, 0, *it});
+          break;
+        }
+      }
+      forward(at_++);
+    }
+    judgement_.returned = std::max(judgement_.returned, returns_);
+    if (alive) return Answer::found;
+    if (tried_.size() > limit) return Answer::spent;
+  }
+  return Answer::none;
+}
+
+template <typename M, std::size_t W>
+Judgement Judge<M, W>::run() {
+  C first;
+  first.state = model_.initial();
+  layer_.insert(first);
+  for (std::size_t width = kFirstWidth; !breadth(width); width *= 4) {
+    const std::size_t here = at_;
+    const Answer answer = depth(width * 256);
+    judgement_.configurations += tried_.size();
+    if (answer != Answer::spent)
+      judgement_.verdict = answer == Answer::found ? Verdict::valid : Verdict::invalid;
+    if (answer != Answer::spent || !judgement_.reason.empty()) break;
+    move_to(here);
+    tried_.clear();
+  }
+  if (!judgement_.reason.empty()) judgement_.verdict = Verdict::unknown;
+  if (judgement_.verdict == Verdict::invalid) judgement_.returned = furthest_;
+  return std::move(judgement_);
+}
+
+}  // namespace
+
+Judgement judge(const Model& model, std::span<const Operation> ops, const gameday::Limits& limits) {
+  const Timeline timeline = make_timeline(ops);
+  if (timeline.width <= 64) {
+    if (const auto* cas = dynamic_cast<const CasRegister*>(&model))
+      return Judge<CasRegister, 1>(*cas, ops, timeline, limits).run();
+    return Judge<Model, 1>(model, ops, timeline, limits).run();
+  }
+  if (timeline.width <= 512) return Judge<Model, 8>(model, ops, timeline, limits).run();
+  if (timeline.width <= 8192) return Judge<Model, 128>(model, ops, timeline, limits).run();
+  Judgement judgement;
+  judgement.reason =
+      fmt::format("{} calls are open at once; the search takes up to 8192", timeline.width);
+  return judgement;
+}
+
+}  // namespace gameday::linear

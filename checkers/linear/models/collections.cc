@@ -1,0 +1,144 @@
+// A counter, a set and an append-only log.
+#include <algorithm>
+
+#include "checkers/linear/models/models.h"
+#include "checkers/linear/value_model.h"
+
+namespace gameday::linear {
+namespace {
+
+struct Counter {
+  enum : std::int32_t { kAdd, kDecrement, kRead };
+  using State = std::int64_t;
+  const Names* names;
+
+  std::optional<State> step(State sum, const Call& call) const {
+    if (call.f == kRead)
+      return names->number(call.answered) == sum ? std::optional(sum) : std::nullopt;
+    const std::int64_t by = call.given == kNil ? 1 : names->number(call.given);
+    return call.f == kAdd ? sum + by : sum - by;
+  }
+  static bool reads(const Call& call) { return call.f == kRead; }
+  static bool depends(const Call& call, const Call& source) {
+    return call.f == kRead && source.f != kRead;
+  }
+  static std::string describe(State sum) { return std::to_string(sum); }
+};
+
+struct Set {
+  using State = std::vector<std::int32_t>;  // ascending
+  static constexpr std::int32_t kListFunction = kind::read_set;
+  const Names* names;
+
+  static std::optional<State> step(State s, const Call& call) {
+    if (call.f == kind::add) {
+      const auto at = std::lower_bound(s.begin(), s.end(), call.given);
+      if (at == s.end() || *at != call.given) s.insert(at, call.given);
+      return s;
+    }
+    return std::equal(s.begin(), s.end(), call.list.begin(), call.list.end()) ? std::optional(s)
+                                                                              : std::nullopt;
+  }
+  static bool reads(const Call& call) { return call.f == kind::read_set; }
+  static bool depends(const Call& call, const Call& source) {
+    return call.f == kind::read_set && source.f == kind::add &&
+           std::binary_search(call.list.begin(), call.list.end(), source.given);
+  }
+  std::string describe(const State& s) const {
+    std::string text = "#{";
+    for (const auto id : s) {
+      if (text.size() > 2) text += ' ';
+      text += names->tell(id);
+      if (text.size() > 200) return text + " ...}";
+    }
+    return text + "}";
+  }
+};
+
+struct Log {
+  using State = std::vector<std::int32_t>;
+  static constexpr std::int32_t kListFunction = kind::read_log;
+  const Names* names;
+  std::int64_t first;  // the position of the first entry: 0 or 1
+
+  std::optional<State> step(State s, const Call& call) const {
+    if (call.f == kind::read_log)
+      return std::equal(s.begin(), s.end(), call.list.begin(), call.list.end()) ? std::optional(s)
+                                                                                : std::nullopt;
+    if (call.answered >= 0 && call.answered - first != static_cast<std::int64_t>(s.size()))
+      return std::nullopt;
+    s.push_back(call.given);
+    return s;
+  }
+  static bool reads(const Call& call) { return call.f == kind::read_log; }
+  static bool depends(const Call& call, const Call& source) {
+    return call.f == kind::read_log && source.f == kind::append &&
+           std::find(call.list.begin(), call.list.end(), source.given) != call.list.end();
+  }
+  std::string describe(const State& s) const {
+    std::string text = "[";
+    for (const auto id : s) {
+      if (text.size() > 1) text += ' ';
+      text += names->tell(id);
+      if (text.size() > 200) return text + " ...]";
+    }
+    return text + "]";
+  }
+};
+
+constexpr Function kCounterCalls[] = {
+    {"add increment inc incr", Counter::kAdd, Takes::argument},
+    {"decrement dec decr", Counter::kDecrement, Takes::argument},
+    {"read get r", Counter::kRead, Takes::answer, true, true},
+};
+constexpr Function kSetCalls[] = {
+    {"add insert", kind::add, Takes::argument},
+    {"read r", kind::read_set, Takes::any_list, true, true},
+};
+constexpr Function kLogCalls[] = {
+    {"append add write", kind::append, Takes::position},
+    {"read list r", kind::read_log, Takes::list, true, true},
+};
+
+std::unique_ptr<Model> counter(Names& names, const ModelOptions& options,
+                               std::span<const Operation>) {
+  const std::int32_t id = names.initial(options.initial);
+  return std::make_unique<ValueModel<Counter>>(Counter{&names}, id == kNil ? 0 : names.number(id),
+                                               names);
+}
+
+std::unique_ptr<Model> set(Names& names, const ModelOptions& options, std::span<const Operation>) {
+  auto initial = names.initial_list(options.initial);
+  std::sort(initial.begin(), initial.end());
+  initial.erase(std::unique(initial.begin(), initial.end()), initial.end());
+  return std::make_unique<ValueModel<Set>>(Set{&names}, std::move(initial), names);
+}
+
+std::unique_ptr<Model> log(Names& names, const ModelOptions& options,
+                           std::span<const Operation> ops) {
+  // Systems count from 0 or from 1; who ever answered 0 counts from 0.
+  std::int64_t first = 1;
+  bool any = false;
+  for (const auto& op : ops) {
+    if (op.kind != kind::append || op.b < 0) continue;
+    any = true;
+    if (op.b == 0) first = 0;
+  }
+  return std::make_unique<ValueModel<Log>>(Log{&names, any ? first : 0},
+                                           names.initial_list(options.initial), names);
+}
+
+Decision set_decision(std::span<const Operation> ops, const Names& names) {
+  return decide_set(ops, names.lists);
+}
+Decision log_decision(std::span<const Operation> ops, const Names& names) {
+  return decide_log(ops, names.lists);
+}
+
+}  // namespace
+
+const Object objects::kCounter{"the counter", kCounterCalls, counter};
+const Object objects::kSet{"the set", kSetCalls, set, set_decision};
+const Object objects::kLog{"the log", kLogCalls, log, log_decision};
+
+}  // namespace gameday::linear

@@ -1,0 +1,15 @@
+// The objects; models.cc has a line for each.
+#pragma once
+
+#include <string_view>
+
+#include "checkers/linear/object.h"
+
+namespace gameday::linear::objects {
+
+extern const Object kRegister, kMutex, kOwnerMutex, kReentrantMutex, kSemaphore, kCounter, kSet,
+    kFifoQueue, kUnorderedQueue, kStack, kPriorityQueue, kLog;
+
+const Object* find(std::string_view model);  // by the name of its model; nullptr: there is none
+
+}  // namespace gameday::linear::objects

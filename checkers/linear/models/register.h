@@ -1,0 +1,49 @@
+// A register with compare-and-set, values by number: the state is the number of its value.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "checkers/linear/decide/decide.h"
+#include "checkers/linear/model.h"
+
+namespace gameday::linear {
+
+class CasRegister final : public Model {
+ public:
+  // `name` tells people what a number stands for.
+  CasRegister(std::int32_t initial, std::function<std::string(std::int32_t)> name)
+      : initial_(initial + 1), name_(std::move(name)) {}
+
+  // Numbers from kNil on, moved up so that no state is kIllegal.
+  State initial() const override { return initial_; }
+  State step(State state, const Operation& op) const override {
+    if (op.kind == kind::write) return op.a + 1;
+    if (op.kind == kind::read) return op.b + 1 == state ? state : kIllegal;
+    return op.a + 1 == state ? op.b + 1 : kIllegal;
+  }
+  bool read_only(const Operation& op) const override { return op.kind == kind::read; }
+  bool overwrites(const Operation& op) const override { return op.kind == kind::write; }
+  bool depends(const Operation& op, const Operation& source) const override {
+    const auto value = needs(op);
+    return value && produces(source) == value;
+  }
+  std::string describe(State state) const override { return name_(state - 1); }
+
+  // The state that an operation leaves, or has to find.
+  static std::optional<State> produces(const Operation& op) {
+    if (op.kind == kind::read) return std::nullopt;
+    return (op.kind == kind::write ? op.a : op.b) + 1;
+  }
+  static std::optional<State> needs(const Operation& op) {
+    if (op.kind == kind::write) return std::nullopt;
+    return (op.kind == kind::read ? op.b : op.a) + 1;
+  }
+
+ private:
+  State initial_;
+  std::function<std::string(std::int32_t)> name_;
+};
+
+}  // namespace gameday::linear

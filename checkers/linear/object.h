@@ -1,0 +1,33 @@
+// Objects that histories can be linearizable to: what gameday check --model names.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "checkers/linear/calls.h"
+#include "checkers/linear/model.h"
+#include "checkers/model.h"
+
+namespace gameday::linear {
+
+struct Object {
+  std::string_view noun;  // "the register": for people
+  std::span<const Function> functions;
+  // The model, with the initial state that the options name.
+  std::unique_ptr<Model> (*make)(Names& names, const ModelOptions& options,
+                                 std::span<const Operation> ops);
+  // A decision without a search, where there is one and the object begins as it does by itself.
+  Decision (*decide)(std::span<const Operation> ops, const Names& names) = nullptr;
+};
+
+CheckResult check(const Object& object, const ModelInput& input);
+// The verdict alone; without `decide` by the search even where there is a decision without one.
+Verdict verdict_only(const Object& object, const ModelInput& input, bool decide = true);
+
+// Adds what an INVALID verdict owes to people, within a second: the operation that fails, the
+// alternatives, and the smallest history found that still fails.
+Anomaly explain(const Object& object, const ModelInput& input, const Names& names,
+                const Calls& calls, const Model& model, std::vector<std::size_t> conflict);
+
+}  // namespace gameday::linear
