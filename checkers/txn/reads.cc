@@ -10,7 +10,7 @@ class Judge {
   Judge(const Registers& registers, Anomalies& anomalies) : r_(registers), anomalies_(anomalies) {}
 
   // `expected` is what the transaction itself wrote or read last, if it `knows` any.
-  void read(Node t, const Mop& m, bool knows, Version expected) {
+  void read(Node t, const RwMop& m, bool knows, Version expected) {
     if (knows && expected != m.version) {
       if (m.version != kInitial && r_.writer(m.version) == t && writes_later(t, m))
         return future(t, m);
@@ -25,13 +25,13 @@ class Judge {
   }
 
  private:
-  bool writes_later(Node t, const Mop& read) const {
-    for (const Mop& m : r_.mops(t))
+  bool writes_later(Node t, const RwMop& read) const {
+    for (const RwMop& m : r_.mops(t))
       if (m.write && m.key == read.key && m.version == read.version) return &m > &read;
     return false;
   }
 
-  void add(std::string_view type, Node t, const Mop& m, Node writer, const auto& say) {
+  void add(std::string_view type, Node t, const RwMop& m, Node writer, const auto& say) {
     anomalies_.add(type, [&] {
       Anomaly a;
       a.summary = say();
@@ -44,29 +44,29 @@ class Judge {
       return a;
     });
   }
-  void internal(Node t, const Mop& m, Version expected) {
+  void internal(Node t, const RwMop& m, Version expected) {
     add("internal", t, m, kNone, [&] {
       return fmt::format("op {} read {} where its own earlier operations imply {}", r_.op(t),
                          r_.mop_text(m), r_.value_text(expected));
     });
   }
-  void future(Node t, const Mop& m) {
+  void future(Node t, const RwMop& m) {
     add("future-read", t, m, t, [&] {
       return fmt::format("op {} read {} before it wrote that value itself", r_.op(t), r_.mop_text(m));
     });
   }
-  void never_written(Node t, const Mop& m) {
+  void never_written(Node t, const RwMop& m) {
     add("never-written", t, m, kNone, [&] {
       return fmt::format("op {} read {}, a value that no transaction wrote", r_.op(t), r_.mop_text(m));
     });
   }
-  void aborted(Node t, const Mop& m, Node writer) {
+  void aborted(Node t, const RwMop& m, Node writer) {
     add("G1a", t, m, writer, [&] {
       return fmt::format("op {} read {}, which op {} wrote, and that failed", r_.op(t), r_.mop_text(m),
                          r_.op(writer));
     });
   }
-  void intermediate(Node t, const Mop& m, Node writer) {
+  void intermediate(Node t, const RwMop& m, Node writer) {
     add("G1b", t, m, writer, [&] {
       return fmt::format("op {} read {}, which op {} overwrote itself", r_.op(t), r_.mop_text(m),
                          r_.op(writer));
@@ -88,7 +88,7 @@ void check_reads(const Registers& registers, Repeatable repeatable, const Limits
     if (t % 65536 == 0)
       if (const char* why = limits.expired()) return anomalies.unknown(why);
     if (!registers.ok(t)) continue;
-    for (const Mop& m : registers.mops(t)) {
+    for (const RwMop& m : registers.mops(t)) {
       const bool knows = stamp[m.key] == t;
       if (m.is_read()) judge.read(t, m, knows, state[m.key]);
       if (m.is_read() && !knows && repeatable == Repeatable::no) continue;

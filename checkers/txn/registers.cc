@@ -15,7 +15,7 @@ class Registers::Slots {
   Slots(const Registers& r) : r_(r) {
     if (!by_key() && !by_value()) {
       std::size_t writes = 16;
-      for (const Mop& m : r.mops_) writes += m.write;
+      for (const RwMop& m : r.mops_) writes += m.write;
       std::size_t size = 64;
       while (size < writes * 2) size *= 2;
       table_.assign(size, kFree);
@@ -235,7 +235,7 @@ void Registers::mark_intermediate() {
   std::vector<Node> by(keys(), kNone);
   for (Node t = 0; t < size(); ++t) {
     for (std::uint64_t m = firsts_[t + 1]; m-- > firsts_[t];) {
-      const Mop mop = mops_[m];
+      const RwMop mop = mops_[m];
       if (mop.is_read()) continue;
       if (by[mop.key] != t) {
         by[mop.key] = t;
@@ -257,7 +257,7 @@ Json Registers::value_json(Version v) const {
   return v == kInitial ? Json() : events_->values().json(words_[places_[index(v)]]);
 }
 
-std::string Registers::mop_text(const Mop& m) const {
+std::string Registers::mop_text(const RwMop& m) const {
   return fmt::format("[{} {} {}]", m.write ? ":w" : ":r", key_text(m.key), value_text(m.version));
 }
 

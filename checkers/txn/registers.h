@@ -16,13 +16,13 @@ namespace gameday::txn {
 using Version = std::int32_t;             // a value of a key
 inline constexpr Version kInitial = -1;   // nil: before every write
 
-struct Mop {
+struct RwMop {
   std::uint32_t key : 31;
   std::uint32_t write : 1;
   Version version;
   bool is_read() const { return write == 0; }
 };
-static_assert(sizeof(Mop) == 8);
+static_assert(sizeof(RwMop) == 8);
 
 class Registers {
  public:
@@ -42,7 +42,7 @@ class Registers {
   OpType outcome(Node t) const { return outcomes_[t]; }
   bool ok(Node t) const { return outcomes_[t] == OpType::ok; }
   bool failed(Node t) const { return outcomes_[t] == OpType::fail; }
-  std::span<const Mop> mops(Node t) const {
+  std::span<const RwMop> mops(Node t) const {
     return {mops_.data() + firsts_[t], static_cast<std::size_t>(firsts_[t + 1] - firsts_[t])};
   }
 
@@ -67,7 +67,7 @@ class Registers {
     return p.done >= 0 ? static_cast<std::size_t>(p.done) : p.invoke;
   }
   std::int64_t op(Node t) const { return events_->index(row(t)); }
-  std::string mop_text(const Mop& m) const;
+  std::string mop_text(const RwMop& m) const;
   std::size_t bytes() const;
 
  private:
@@ -88,7 +88,7 @@ class Registers {
   std::vector<std::uint32_t> pairs_;
   std::vector<OpType> outcomes_;
   std::vector<std::uint64_t> firsts_;
-  std::vector<Mop> mops_;
+  std::vector<RwMop> mops_;
   std::vector<Value> words_;            // of each micro-operation
   std::vector<std::uint32_t> writers_;  // of each version, with the two flags
   std::vector<std::uint64_t> places_;   // of each version: a micro-operation with its value

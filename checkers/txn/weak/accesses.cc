@@ -9,7 +9,7 @@ Accesses::Accesses(const Registers& registers, bool sessions) : keys_(registers.
   std::vector<bool> read_of(registers.size(), false);
   for (Node t = 0; t < registers.size(); ++t) {
     if (!registers.ok(t)) continue;
-    for (const Mop& m : registers.mops(t))
+    for (const RwMop& m : registers.mops(t))
       if (m.is_read() && m.version != kInitial && !registers.never_written(m.version))
         read_of[registers.writer(m.version)] = true;
   }
@@ -31,7 +31,7 @@ void Accesses::collect(const Registers& registers) {
     read_first_.push_back(reads_.size());
     write_first_.push_back(writes_.size());
     if (!live(t)) continue;
-    for (const Mop& m : registers.mops(t)) {
+    for (const RwMop& m : registers.mops(t)) {
       if (m.write) {
         if (written_by[m.key] != t) writes_.push_back(m.key);
         written_by[m.key] = t;
@@ -56,19 +56,30 @@ void Accesses::number_sessions(const Registers& registers, bool sessions) {
   position_.assign(size(), 1);
   previous_.assign(size(), kNone);
   Dense processes(registers.events().values());
-  std::vector<Node> last;
-  std::vector<std::uint64_t> counts;
+  const auto process = [&](Node t) {
+    const std::int32_t p = registers.events().process(registers.pair(t).invoke);
+    return static_cast<std::uint32_t>(processes.id(Value::integer(p)));
+  };
+  std::vector<Node> last_of_process;
+  for (Node t = 0; t < size() && sessions; ++t) {
+    if (!live(t)) continue;
+    const std::uint32_t p = process(t);
+    if (p == last_of_process.size()) last_of_process.push_back(t);
+    last_of_process[p] = t;
+  }
+  std::vector<Node> last(last_of_process.size(), kNone);
+  std::vector<std::uint64_t> counts(last.size(), 0);
   for (Node t = 0; t < size(); ++t) {
     if (!live(t)) continue;
-    const std::int32_t process = registers.events().process(registers.pair(t).invoke);
-    const auto s = sessions ? static_cast<std::uint32_t>(processes.id(Value::integer(process)))
-                            : static_cast<std::uint32_t>(last.size());
-    if (s == last.size()) {
+    std::uint32_t s = sessions ? process(t) : kNone;
+    if (sessions) previous_[t] = last[s];
+    // What did not complete may take effect after whatever its client does next.
+    if (!sessions || (!registers.ok(t) && last_of_process[s] != t)) {
+      s = static_cast<std::uint32_t>(last.size());
       last.push_back(kNone);
       counts.push_back(0);
     }
     session_[t] = s;
-    previous_[t] = last[s];
     last[s] = t;
     position_[t] = static_cast<std::uint32_t>(++counts[s]);
   }

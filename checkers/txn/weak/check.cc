@@ -51,13 +51,13 @@ class Circle {
   Reason reason(Node from, Node to, const std::string& a, const std::string& b) const {
     if (from == a_.initial()) return {"everything comes after it", {{"type", "initial"}}};
     if (to != a_.initial()) {
-      for (const Mop& m : r_.mops(to))
+      for (const RwMop& m : r_.mops(to))
         if (m.is_read() && m.version != kInitial && r_.ok(to) && !r_.never_written(m.version) &&
             r_.writer(m.version) == from)
           return {fmt::format("{} wrote {} = {}, which {} read", a, r_.key_text(m.key),
                               r_.value_text(m.version), b),
                   {{"type", "wr"}, {"key", r_.key_json(m.key)}, {"value", r_.value_json(m.version)}}};
-      if (a_.session(from) == a_.session(to) && a_.position(from) < a_.position(to))
+      if (a_.previous(to) == from)
         return {fmt::format("the same client called {} before {}", a, b), {{"type", "process"}}};
     }
     const auto e = std::find_if(inferred_.begin(), inferred_.end(), [&](const Inferred& i) {
