@@ -70,7 +70,7 @@ TEST(Reader, SaysWhereAndWhatIsWrong) {
   EXPECT_EQ(error_of("{:type :info :value 1.2.3}"), "h:1:21: expected a number, found '1.2.3'");
   EXPECT_EQ(error_of("{:type :info :value \"\xff\"}"), "h:1:22: expected UTF-8, found the byte 0xff");
   EXPECT_EQ(error_of("0\t:invoke\t:read\tnil\n0\t:ok\t:read\t[1 2\n", Format::text),
-            "h:3:1: expected a value or ']', found the end of the file");
+            "h:2:17: expected a value or ']', found the end of the line");
   EXPECT_EQ(error_of("hello"),
             "h:1:1: expected a history: op maps of EDN or JSON, or lines of process, type, f and value, "
             "found 'hello'");
@@ -143,7 +143,8 @@ TEST(Reader, UnpacksArchivesOfSeveralMembers) {
 
 TEST(Reader, BlocksOnThreadsGiveTheSameAsReadingAtOnce) {
   std::string text = many_ops(400);
-  const std::string edn = "{:process 9, :type :invoke, :value \"a\n{:type :ok}\"}\n{:process 9\n :type :ok}\n";
+  const std::string edn =
+      "{:process 9, :type :invoke, :value \"a\n{:type :ok}\"}\n{:process 9\n :type :ok}\n";
   for (const std::string& t :
        {text, text + "{\"process\":50,\"type\":\"ok\"}\n" + text, text + "{\"x", edn + edn + edn}) {
     const Format format = t[1] == ':' ? Format::edn : Format::jsonl;
@@ -178,7 +179,8 @@ Json random_json(std::mt19937_64& rng, int depth) {
     case 3: return static_cast<std::int64_t>(rng() % 100);
     case 4: return std::bit_cast<double>(rng() >> 2 | 1);
     case 5: case 6: {
-      static const std::string_view pieces[] = {"a", "\"", "\\", "\n", "\x01", "é", "😀", "/", "zz", " ", "{", "\x7f"};
+      static constexpr std::string_view pieces[] = {"a", "\"", "\\", "\n", "\x01", "é",
+                                                    "😀", "/",  "zz", " ",  "{",    "\x7f"};
       std::string text;
       for (auto n = rng() % 8; n > 0; --n) text += pieces[rng() % std::size(pieces)];
       return text;
@@ -212,8 +214,9 @@ TEST(Reader, ReadsJsonAsNlohmannDoes) {
 }
 
 TEST(Reader, RefusesWhatIsNoJson) {
-  for (const char* value : {"01", "1.", ".5", "-", "+1", "1e", "tru", "nul", "'a'", "[1,]", "{\"a\":1,}", "{a:1}",
-                            "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\t\"", "[1 2]", "NaN", "//"}) {
+  for (const char* value :
+       {"01", "1.", ".5", "-", "+1", "1e", "tru", "nul", "'a'", "[1,]", "{\"a\":1,}", "{a:1}", "\"\\x\"",
+        "\"\\ud800\"", "\"\\udc00\"", "\"\t\"", "[1 2]", "NaN", "//"}) {
     const std::string text = fmt::format(R"({{"type":"info","value":{}}})", value);
     EXPECT_FALSE(Json::accept(text)) << text;
     EXPECT_NE(error_of(text, Format::jsonl).find(": expected "), std::string::npos) << text;
@@ -242,7 +245,8 @@ Value random_edn(Values::Writer& w, std::mt19937_64& rng, int depth) {
     case 8: return w.big(rng() % 2 == 0 ? "-123456789012345678901234567890" : "22/7");
     case 9: return w.collection(Kind::set, some(1));
     case 10: return w.collection(Kind::map, some(2));
-    case 11: return w.collection(Kind::tagged, std::array{w.symbol("a.b/C"), random_edn(w, rng, depth - 1)});
+    case 11:
+      return w.collection(Kind::tagged, std::array{w.symbol("a.b/C"), random_edn(w, rng, depth - 1)});
     case 12: return w.collection(Kind::list, some(0));
     default: return w.vector(some(0));
   }

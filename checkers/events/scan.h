@@ -138,8 +138,12 @@ class Scanner {
   int latest_ = 0;
   bool learning_ = false;
   const char* literal_ = nullptr;  // where the value before ended, or the op began
-  std::string last_f_text_;
-  Events::Name last_f_ = 0;
+  struct KnownName {  // a short :f
+    std::uint64_t word = 0;
+    std::size_t size = 0;
+    Events::Name name = 0;
+  };
+  KnownName names_[8];
 
   friend class JsonScanner;
   friend class EdnScanner;
@@ -180,6 +184,7 @@ class EdnScanner final : public Scanner {
   bool slow_op(Events::Row& row) override;
   bool atom(Atom& a) override;
   bool discard();
+  bool text_line(Events::Row& row);
   bool text_error();
   bool string(std::string_view& text);
   bool escape(const char*& p);

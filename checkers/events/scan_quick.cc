@@ -96,11 +96,11 @@ inline bool Scanner::quick_type(std::string_view text, OpType& type) {
 }
 
 inline Events::Name Scanner::quick_name(std::string_view text) {
-  if (text != last_f_text_) {
-    last_f_ = rows_.name(text);
-    last_f_text_ = text;
-  }
-  return last_f_;
+  if (text.empty() || text.size() > 8) return rows_.name(text);
+  const std::uint64_t word = load(text.data()) << (64 - 8 * text.size());
+  KnownName& known = names_[(word * 0x9e3779b97f4a7c15) >> 61];
+  if (known.word != word || known.size != text.size()) known = {word, text.size(), rows_.name(text)};
+  return known.name;
 }
 
 bool Scanner::quick_op(const Shape& shape, Events::Row& row) {

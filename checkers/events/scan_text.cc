@@ -1,6 +1,7 @@
 // Jepsen's history.txt, and logs of Jepsen in which such lines stand among others: what
 // jepsen.util/op->str prints, "3\t:invoke\t:write\t4" and perhaps "\t:timed-out".
 #include <algorithm>
+#include <utility>
 
 #include "checkers/events/scan.h"
 
@@ -11,9 +12,17 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 }  // namespace
 
+// A row is one line: Clojure prints the line ends within strings as \\n.
 bool EdnScanner::text_op(Events::Row& row) {
+  const char* const text_end = std::exchange(end_, std::find(at_, end_, '\n'));
+  const bool good = text_line(row);
+  end_ = text_end;
+  return good;
+}
+
+bool EdnScanner::text_line(Events::Row& row) {
   const char* const begin = at_;
-  const auto* const line_end = std::find(at_, end_, '\n');
+  const char* const line_end = end_;
   if (!begin_op(row)) return false;
   for (const OpKey which : {OpKey::process, OpKey::type, OpKey::f, OpKey::value}) {
     while (at_ != end_ && is_blank(*at_)) ++at_;
