@@ -2,8 +2,6 @@
 
 namespace gameday::linear {
 
-Decision decide_fifo_queue(std::span<const Operation>) { return {}; }
-Decision decide_unordered_queue(std::span<const Operation>) { return {}; }
 Decision decide_stack(std::span<const Operation>) { return {}; }
 Decision decide_priority_queue(std::span<const Operation>) { return {}; }
 Decision decide_set(std::span<const Operation>, const Lists&) { return {}; }
