@@ -427,8 +427,9 @@ void Judge<M, W>::take_info(const C& c, std::uint32_t k, Reach reach) {
   reach(n);
 }
 
-// All configurations in which the call in slot x has just been linearized, with exactly so many info
-// calls; or was settled on the way. False when more info calls would give nothing new to look at.
+// All configurations in which the call in slot x need not be linearized any more, with exactly so
+// many info calls: where it has just been, and where something on the way overwrote it. An optional
+// call may still be seen by those to come, so its return is its last chance as well. False when more info calls would give nothing new to look at.
 template <typename M, std::size_t W>
 template <typename Out>
 bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out out) {
@@ -442,11 +443,8 @@ bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out
     const C c = closure_.all()[i];
     const std::uint32_t level = levels_[i];
     const auto reach = [&](const C& n, std::uint32_t l) {
-      if (!n.must.test(x)) {
-        if (l == infos || infos == kAny) out(n);
-      } else if (closure_.insert(n)) {
-        levels_.push_back(l);
-      }
+      if (!n.must.test(x) && (l == infos || infos == kAny)) out(n);
+      if (n.may.test(x) && closure_.insert(n)) levels_.push_back(l);
     };
     if (const State s = model_.step(c.state, ops_[open_[x]]); s != kIllegal)
       reach(after(c, x, s), level);
@@ -525,10 +523,8 @@ bool Judge<M, W>::breadth(std::size_t limit) {
     };
     for (C& c : layer_.all()) {
       call(c, called);
-      if (!c.must.test(slot))
-        keep(c);
-      else
-        expand(c, slot, kAny, keep);
+      if (!c.must.test(slot)) keep(c);
+      if (c.may.test(slot)) expand(c, slot, kAny, keep);
       if (exhausted()) return true;
     }
     called = {};
@@ -570,13 +566,16 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
       if (event.kind == Timeline::Kind::call) called.set(slot);
       if (event.kind == Timeline::Kind::ret) {
         call(todo.c, std::exchange(called, {}));
-        if (!todo.c.must.test(slot)) {
-          todo.c.may.reset(slot);
-        } else {
+        if (todo.c.may.test(slot)) {
           alive = false;
           const auto e = static_cast<std::uint32_t>(at_);
           if (!tried_.insert({e, todo.infos, todo.c}).second) break;
           found.clear();
+          const bool optional = !todo.c.must.test(slot);
+          if (optional && todo.infos == 0) {
+            found.push_back(todo.c);
+            found.back().may.reset(slot);
+          }
           const bool more = expand(todo.c, slot, todo.infos, [&](C n) {
             n.must.reset(slot);
             n.may.reset(slot);
@@ -584,7 +583,7 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
           });
           if (exhausted()) return Answer::spent;
           if (more) stack_.push_back({e, todo.infos + 1, todo.c});
-          if (found.empty() && !more) dead_end(returns_, event.op, todo.c);
+          if (found.empty() && !more && !optional) dead_end(returns_, event.op, todo.c);
           for (auto it = found.rbegin(); it != found.rend(); ++it) stack_.push_back({e + 1, 0, *it});
           break;
         }

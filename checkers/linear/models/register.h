@@ -23,7 +23,9 @@ class CasRegister final : public Model {
     if (op.kind == kind::read) return op.b + 1 == state ? state : kIllegal;
     return op.a + 1 == state ? op.b + 1 : kIllegal;
   }
-  bool read_only(const Operation& op) const override { return op.kind == kind::read; }
+  bool read_only(const Operation& op) const override {
+    return op.kind == kind::read || (op.kind == kind::cas && op.a == op.b);
+  }
   bool overwrites(const Operation& op) const override { return op.kind == kind::write; }
   bool depends(const Operation& op, const Operation& source) const override {
     const auto value = needs(op);
