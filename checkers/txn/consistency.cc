@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <span>
 #include <stdexcept>
@@ -168,47 +169,9 @@ const Row kProscribed[] = {
 
 using Edges = std::map<std::string, Names, std::less<>>;
 
-struct Lattice {
-  std::map<std::string, std::string, std::less<>> canonical, friendly;
-  Names names;
-  Edges weaker, stronger;      // models
-  Edges implied, implying;     // anomalies
-  Edges proscribed, proscribing;
-
-  Lattice() {
-    for (const auto& [friend_name, name] : kNames) {
-      canonical[std::string(friend_name)] = name;
-      friendly[std::string(name)] = friend_name;
-      names.insert({std::string(friend_name), std::string(name)});
-    }
-    const auto model = [&](std::string_view name) {
-      const auto found = canonical.find(name);
-      return found == canonical.end() ? std::string(name) : found->second;
-    };
-    const auto itself = [](std::string_view name) { return std::string(name); };
-    const auto fill = [](Edges& forth, Edges& back, std::span<const Row> rows, auto left, auto right) {
-      for (const Row& row : rows)
-        for (const auto to : row.to) {
-          forth[left(row.from)].insert(right(to));
-          back[right(to)].insert(left(row.from));
-        }
-    };
-    fill(weaker, stronger, kModels, model, model);
-    fill(implied, implying, kAnomalies, itself, itself);
-    fill(proscribed, proscribing, kProscribed, model, itself);
-    for (const auto* edges : {&weaker, &stronger})
-      for (const auto& [name, others] : *edges) names.insert(name);
-  }
-};
-
-const Lattice& lattice() {
-  static const Lattice one;
-  return one;
-}
-
-Names reachable(const Edges& edges, const Names& from) {
-  Names seen = from;
-  std::vector<std::string> todo(from.begin(), from.end());
+Names reachable(const Edges& edges, const std::string& from) {
+  Names seen = {from};
+  std::vector<std::string> todo = {from};
   while (!todo.empty()) {
     const auto found = edges.find(todo.back());
     todo.pop_back();
@@ -219,12 +182,76 @@ Names reachable(const Edges& edges, const Names& from) {
   return seen;
 }
 
-// What the edges lead to from any of these, in one step.
-Names step(const Edges& edges, const Names& from) {
+// Everything that can be asked, for one name at a time, so that an answer is a few look-ups.
+struct Lattice {
+  std::map<std::string, std::string, std::less<>> canonical, friendly;
+  Names names;
+  Edges weaker;      // of a model: all that it implies, itself included
+  Edges implied;     // of an anomaly: all that it implies, itself included
+  Edges implying;
+  Edges prohibited;  // by a model: all anomalies that it does not allow
+  Edges ruled_out;   // by an anomaly: all models
+
+  Lattice();
+};
+
+Lattice::Lattice() {
+  for (const auto& [friend_name, name] : kNames) {
+    canonical[std::string(friend_name)] = name;
+    friendly[std::string(name)] = friend_name;
+    names.insert({std::string(friend_name), std::string(name)});
+  }
+  const auto model = [&](std::string_view name) {
+    const auto found = canonical.find(name);
+    return found == canonical.end() ? std::string(name) : found->second;
+  };
+  const auto fill = [](Edges& forth, Edges& back, std::span<const Row> rows, auto left, auto right) {
+    for (const Row& row : rows)
+      for (const auto to : row.to) {
+        forth[left(row.from)].insert(right(to));
+        back[right(to)].insert(left(row.from));
+      }
+  };
+  const auto itself = [](std::string_view name) { return std::string(name); };
+  Edges next, previous, direct, direct_back, proscribed, proscribing;
+  fill(next, previous, kModels, model, model);
+  fill(direct, direct_back, kAnomalies, itself, itself);
+  fill(proscribed, proscribing, kProscribed, model, itself);
+  Names anomalies;
+  for (const auto* edges : {&next, &previous, &proscribed})
+    for (const auto& [name, others] : *edges) names.insert(name);
+  for (const auto* edges : {&direct, &direct_back, &proscribing})
+    for (const auto& [name, others] : *edges) anomalies.insert(name);
+  for (const auto& anomaly : anomalies) {
+    implied[anomaly] = reachable(direct, anomaly);
+    implying[anomaly] = reachable(direct_back, anomaly);
+    for (const auto& consequence : implied[anomaly])
+      for (const auto& ruler : proscribing[consequence])
+        ruled_out[anomaly].merge(reachable(previous, ruler));
+  }
+  for (const auto& name : names) {
+    weaker[name] = reachable(next, name);
+    for (const auto& other : weaker[name])
+      for (const auto& anomaly : proscribed[other]) {
+        const Names& all = implying[anomaly];
+        prohibited[name].insert(all.begin(), all.end());
+      }
+  }
+}
+
+const Lattice& lattice() {
+  static const Lattice one;
+  return one;
+}
+
+// All that the table has for these names; what it does not know stands for itself.
+Names look_up(const Edges& table, const Names& from, bool themselves) {
   Names to;
-  for (const auto& name : from)
-    if (const auto found = edges.find(name); found != edges.end())
-      to.insert(found->second.begin(), found->second.end());
+  for (const auto& name : from) {
+    const auto found = table.find(name);
+    if (found != table.end()) to.insert(found->second.begin(), found->second.end());
+    if (themselves) to.insert(name);
+  }
   return to;
 }
 
@@ -244,32 +271,35 @@ std::string friendly_model(std::string_view name) {
   return found == lattice().friendly.end() ? std::string(name) : found->second;
 }
 
-Names anomalies_implying(const Names& anomalies) { return reachable(lattice().implying, anomalies); }
-Names anomalies_implied_by(const Names& anomalies) { return reachable(lattice().implied, anomalies); }
+Names anomalies_implying(const Names& anomalies) { return look_up(lattice().implying, anomalies, true); }
+Names anomalies_implied_by(const Names& anomalies) { return look_up(lattice().implied, anomalies, true); }
+
+bool implies(std::string_view anomaly, std::string_view other) {
+  const auto found = lattice().implied.find(anomaly);
+  return anomaly == other || (found != lattice().implied.end() && found->second.contains(other));
+}
 
 Names anomalies_prohibited_by(const std::vector<std::string>& models) {
-  Names wanted;
+  Names canonical;
   for (const auto& model : models) {
     if (!is_model(model))
       throw std::invalid_argument(fmt::format("there is no consistency model {}; there are {}", model,
                                               fmt::join(model_names(), ", ")));
-    wanted.insert(canonical_model(model));
+    canonical.insert(canonical_model(model));
   }
-  return anomalies_implying(step(lattice().proscribed, reachable(lattice().weaker, wanted)));
+  return look_up(lattice().prohibited, canonical, false);
 }
 
-Names models_ruled_out_by(const Names& anomalies) {
-  return reachable(lattice().stronger, step(lattice().proscribing, anomalies_implied_by(anomalies)));
-}
+Names models_ruled_out_by(const Names& anomalies) { return look_up(lattice().ruled_out, anomalies, false); }
 
 Boundary boundary(const Names& anomalies) {
   const Names ruled_out = models_ruled_out_by(anomalies);
   Boundary result;
   for (const auto& model : ruled_out) {
-    Names weaker = reachable(lattice().weaker, {model});
-    weaker.erase(model);
-    bool weakest = true;
-    for (const auto& other : weaker) weakest = weakest && !ruled_out.contains(other);
+    const Names& weaker = lattice().weaker.find(model)->second;
+    const bool weakest = std::none_of(weaker.begin(), weaker.end(), [&](const std::string& other) {
+      return other != model && ruled_out.contains(other);
+    });
     (weakest ? result.not_models : result.also_not).insert(friendly_model(model));
   }
   return result;

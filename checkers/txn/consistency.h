@@ -20,6 +20,7 @@ std::string friendly_model(std::string_view name);   // what results are printed
 // All anomalies whose presence implies one of these, and all that these imply, themselves included.
 Names anomalies_implying(const Names& anomalies);
 Names anomalies_implied_by(const Names& anomalies);
+bool implies(std::string_view anomaly, std::string_view other);
 
 // Anomalies that must be absent if the models hold. Throws std::invalid_argument for an unknown name.
 Names anomalies_prohibited_by(const std::vector<std::string>& models);

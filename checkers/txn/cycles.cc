@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "checkers/txn/components.h"
 #include "checkers/txn/consistency.h"
 #include "checkers/txn/search.h"
@@ -49,7 +51,7 @@ struct Kind {
 };
 
 // In the order in which Elle looks for them: none is implied by a later one.
-std::vector<Kind> kinds(Order order) {
+std::vector<Kind> make_kinds(Order order) {
   using Form = Shape::Form;
   constexpr Relations kWrites = kWw | kWwp, kReads = kWr | kWrp;
   const Kind plain[] = {
@@ -78,6 +80,12 @@ std::vector<Kind> kinds(Order order) {
     all.push_back(std::move(kind));
   }
   return all;
+}
+
+const std::vector<Kind>& kinds(Order order) {
+  static const std::vector<Kind> all[] = {make_kinds(Order::none), make_kinds(Order::process),
+                                          make_kinds(Order::realtime)};
+  return all[static_cast<std::size_t>(order)];
 }
 
 class Finder {
@@ -112,9 +120,11 @@ class Finder {
   }
 
   void search(const Component& component) {
-    Names implied;
+    std::vector<std::string_view> found_kinds;
     for (const Kind& kind : kinds_) {
-      if (implied.contains(kind.name)) continue;
+      if (std::any_of(found_kinds.begin(), found_kinds.end(),
+                      [&](std::string_view found) { return implies(found, kind.name); }))
+        continue;
       const auto judge = [&](const Cycle& cycle) {
         if (!fits(kind, cycle)) return Fit::no;
         return kind.ordered && masked(component, cycle) ? Fit::second_choice : Fit::yes;
@@ -123,7 +133,7 @@ class Finder {
       if (found) {
         anomalies_.add(found->fit == Fit::yes ? kind.name : kind.exists,
                        [&] { return word(component, found->cycle, kind.name); });
-        if (found->fit == Fit::yes) implied.merge(anomalies_implied_by({kind.name}));
+        if (found->fit == Fit::yes) found_kinds.push_back(kind.name);
       }
       if (gave_up_) return;
     }
@@ -223,7 +233,7 @@ class Finder {
                    {"from", events.index(transactions_.row(a))},
                    {"to", events.index(transactions_.row(b))},
                    {"reason", why.text}};
-      step.update(why.data);
+      if (why.data.is_object()) step.update(why.data);
       steps.push_back(std::move(step));
     }
     anomaly.summary = fmt::format("a cycle of {} transactions ({}): {}T1", cycle.size(), kind, chain);
@@ -237,7 +247,7 @@ class Finder {
   const Explain& explain_;
   const Limits& limits_;
   Anomalies& anomalies_;
-  const std::vector<Kind> kinds_;
+  const std::vector<Kind>& kinds_;
   bool gave_up_ = false;
 };
 
