@@ -19,8 +19,8 @@ class Anomalies {
 
   // `word` is called only if this anomaly will be kept; it need not set `type`.
   void add(std::string_view type, const std::function<Anomaly()>& word);
-  // Something that keeps the verdict from VALID, as a sentence. The same sentence counts once. Where
-  // Elle lists it among the types of anomalies, `type` is its name.
+  // Something that keeps the verdict from VALID, as a sentence. The same sentence counts once.
+  // Where Elle lists it among the types of anomalies, `type` is its name.
   void unknown(std::string reason, std::string type = {});
   // Appends what another part of the history has shown.
   void merge(Anomalies&& later);
@@ -48,8 +48,8 @@ struct Reason {
   Json data = Json::object();
 };
 // Asked for edges of the graph only, with one of the relations that join the two.
-using Explain = std::function<Reason(Node from, Node to, Relations one, const std::string& from_name,
-                                     const std::string& to_name)>;
+using Explain = std::function<Reason(Node from, Node to, Relations one,
+                                     const std::string& from_name, const std::string& to_name)>;
 
 // Finds cycles: G0, G1c, G-single, G-nonadjacent, G2 and their -item, -process and -realtime kinds,
 // in each strongly connected component the shortest one of each kind that no other kind found there

@@ -11,8 +11,9 @@
 namespace gameday::txn {
 
 // `graph` has size(), and next(node, position): the successor at or after that position, which it
-// moves on; -1 when there is none left. Calls found(first, last) with the nodes of each component, in
-// reverse topological order: what a component leads to comes before it. False: the limits are reached.
+// moves on; -1 when there is none left. Calls found(first, last) with the nodes of each component,
+// in reverse topological order: what a component leads to comes before it. False: the limits are
+// reached.
 template <typename Successors, typename Found>
 bool components(const Successors& graph, const Limits& limits, Found found) {
   constexpr std::uint32_t kDone = 0xffffffff;

@@ -70,7 +70,8 @@ CheckResult conclude(Anomalies&& anomalies, const Wanted& wanted, std::string va
   result.summary = result.not_models.empty()
                        ? types
                        : fmt::format("not {}: {}", fmt::join(result.not_models, ", not "), types);
-  if (!unknowns.empty()) result.summary += fmt::format(" (not judged: {})", fmt::join(unknowns, "; "));
+  if (!unknowns.empty())
+    result.summary += fmt::format(" (not judged: {})", fmt::join(unknowns, "; "));
   return result;
 }
 

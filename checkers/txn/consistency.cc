@@ -1,9 +1,11 @@
 // The tables below state claims of the literature, as Elle 0.2.7 draws them together:
-// - Adya: "Weak Consistency: A Generalized Theory and Optimistic Implementations", MIT, 1999 (PL-*).
+// - Adya: "Weak Consistency: A Generalized Theory and Optimistic Implementations", MIT, 1999
+// (PL-*).
 // - Bailis et al.: "Highly Available Transactions: Virtues and Limitations", VLDB 2014.
 // - Cerone, Bernardi, Gotsman: "A Framework for Transactional Consistency Models with Atomic
 //   Visibility", CONCUR 2015; Cerone, Gotsman: "Analysing Snapshot Isolation", PODC 2016.
-// - Daudjee, Salem: "Lazy Database Replication with Snapshot Isolation", VLDB 2006 (strong, session).
+// - Daudjee, Salem: "Lazy Database Replication with Snapshot Isolation", VLDB 2006 (strong,
+// session).
 // - Bernstein, Hadzilacos, Goodman: "Concurrency Control and Recovery in Database Systems", 1987.
 // - Zuikeviciute, Pedone: "Correctness Criteria for Database Replication", 2008.
 #include "checkers/txn/consistency.h"
@@ -161,7 +163,8 @@ const Row kProscribed[] = {
      {"internal", "G1-process", "G-nonadjacent-process",
       "strong-session-snapshot-isolation-cycle-exists"}},
     {"strong-snapshot-isolation",
-     {"internal", "G1-realtime", "G-nonadjacent-realtime", "strong-snapshot-isolation-cycle-exists"}},
+     {"internal", "G1-realtime", "G-nonadjacent-realtime",
+      "strong-snapshot-isolation-cycle-exists"}},
     {"strong-session-serializable",
      {"G1-process", "G2-process", "strong-session-serializable-cycle-exists"}},
     {"update-serializable", {"G1", "G-update"}},
@@ -186,8 +189,8 @@ Names reachable(const Edges& edges, const std::string& from) {
 struct Lattice {
   std::map<std::string, std::string, std::less<>> canonical, friendly;
   Names names;
-  Edges weaker;      // of a model: all that it implies, itself included
-  Edges implied;     // of an anomaly: all that it implies, itself included
+  Edges weaker;   // of a model: all that it implies, itself included
+  Edges implied;  // of an anomaly: all that it implies, itself included
   Edges implying;
   Edges prohibited;  // by a model: all anomalies that it does not allow
   Edges ruled_out;   // by an anomaly: all models
@@ -205,7 +208,8 @@ Lattice::Lattice() {
     const auto found = canonical.find(name);
     return found == canonical.end() ? std::string(name) : found->second;
   };
-  const auto fill = [](Edges& forth, Edges& back, std::span<const Row> rows, auto left, auto right) {
+  const auto fill = [](Edges& forth, Edges& back, std::span<const Row> rows, auto left,
+                       auto right) {
     for (const Row& row : rows)
       for (const auto to : row.to) {
         forth[left(row.from)].insert(right(to));
@@ -271,8 +275,12 @@ std::string friendly_model(std::string_view name) {
   return found == lattice().friendly.end() ? std::string(name) : found->second;
 }
 
-Names anomalies_implying(const Names& anomalies) { return look_up(lattice().implying, anomalies, true); }
-Names anomalies_implied_by(const Names& anomalies) { return look_up(lattice().implied, anomalies, true); }
+Names anomalies_implying(const Names& anomalies) {
+  return look_up(lattice().implying, anomalies, true);
+}
+Names anomalies_implied_by(const Names& anomalies) {
+  return look_up(lattice().implied, anomalies, true);
+}
 
 bool implies(std::string_view anomaly, std::string_view other) {
   const auto found = lattice().implied.find(anomaly);
@@ -283,14 +291,16 @@ Names anomalies_prohibited_by(const std::vector<std::string>& models) {
   Names canonical;
   for (const auto& model : models) {
     if (!is_model(model))
-      throw std::invalid_argument(fmt::format("there is no consistency model {}; there are {}", model,
-                                              fmt::join(model_names(), ", ")));
+      throw std::invalid_argument(fmt::format("there is no consistency model {}; there are {}",
+                                              model, fmt::join(model_names(), ", ")));
     canonical.insert(canonical_model(model));
   }
   return look_up(lattice().prohibited, canonical, false);
 }
 
-Names models_ruled_out_by(const Names& anomalies) { return look_up(lattice().ruled_out, anomalies, false); }
+Names models_ruled_out_by(const Names& anomalies) {
+  return look_up(lattice().ruled_out, anomalies, false);
+}
 
 Boundary boundary(const Names& anomalies) {
   const Names ruled_out = models_ruled_out_by(anomalies);

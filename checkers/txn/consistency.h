@@ -1,5 +1,6 @@
 // Consistency models and the anomalies that they rule out: the lattice of Elle's
-// elle.consistency-model 0.2.7, by the same names. Sources of its claims are named in consistency.cc.
+// elle.consistency-model 0.2.7, by the same names. Sources of its claims are named in
+// consistency.cc.
 #pragma once
 
 #include <set>
@@ -22,7 +23,8 @@ Names anomalies_implying(const Names& anomalies);
 Names anomalies_implied_by(const Names& anomalies);
 bool implies(std::string_view anomaly, std::string_view other);
 
-// Anomalies that must be absent if the models hold. Throws std::invalid_argument for an unknown name.
+// Anomalies that must be absent if the models hold. Throws std::invalid_argument for an unknown
+// name.
 Names anomalies_prohibited_by(const std::vector<std::string>& models);
 // Models (canonical names) that cannot hold if there are these anomalies.
 Names models_ruled_out_by(const Names& anomalies);

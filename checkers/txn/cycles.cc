@@ -9,8 +9,8 @@
 namespace gameday::txn {
 namespace {
 
-// Dependencies and the order of transactions together, without storing the order's edges. Nodes after
-// the transactions are instants.
+// Dependencies and the order of transactions together, without storing the order's edges. Nodes
+// after the transactions are instants.
 struct Ordered {
   const Transactions& transactions;
   const Graph& graph;
@@ -46,8 +46,8 @@ struct Ordered {
 struct Kind {
   std::string name;
   Shape shape;
-  bool ordered;             // a variant: steps of process or realtime count
-  std::string exists;       // Elle's name where only the existence of such a cycle is certain
+  bool ordered;        // a variant: steps of process or realtime count
+  std::string exists;  // Elle's name where only the existence of such a cycle is certain
 };
 
 // In the order in which Elle looks for them: none is implied by a later one.
@@ -59,8 +59,13 @@ std::vector<Kind> make_kinds(Order order) {
       {"G1c", {Form::any, kDependency, 0, kReads}, false, "PL-2"},
       {"G-single-item", {Form::single, kDependency, kRw, kRw}, false, "snapshot-isolation"},
       {"G-single", {Form::single, kDependency, kAntidependency, kRwp}, false, "snapshot-isolation"},
-      {"G-nonadjacent-item", {Form::nonadjacent, kDependency, kRw, kRw}, false, "snapshot-isolation"},
-      {"G-nonadjacent", {Form::nonadjacent, kDependency, kAntidependency, kRwp}, false,
+      {"G-nonadjacent-item",
+       {Form::nonadjacent, kDependency, kRw, kRw},
+       false,
+       "snapshot-isolation"},
+      {"G-nonadjacent",
+       {Form::nonadjacent, kDependency, kAntidependency, kRwp},
+       false,
        "snapshot-isolation"},
       {"G2-item", {Form::any, kDependency, kRw, kRw}, false, "serializable"},
       {"G2", {Form::any, kDependency, kAntidependency, kRwp}, false, "serializable"},
@@ -92,19 +97,23 @@ class Finder {
  public:
   Finder(const Transactions& transactions, const Graph& graph, Order order, const Explain& explain,
          const Limits& limits, Anomalies& anomalies)
-      : transactions_(transactions), graph_(graph), order_(order), explain_(explain), limits_(limits),
-        anomalies_(anomalies), kinds_(kinds(order)) {}
+      : transactions_(transactions),
+        graph_(graph),
+        order_(order),
+        explain_(explain),
+        limits_(limits),
+        anomalies_(anomalies),
+        kinds_(kinds(order)) {}
 
   void run() {
     std::vector<std::vector<Node>> tangled;
-    const bool done = components(
-        Ordered{transactions_, graph_, order_}, limits_,
-        [&](const std::uint32_t* first, const std::uint32_t* last) {
-          if (last - first < 2) return;
-          auto& members = tangled.emplace_back();
-          for (; first != last; ++first)
-            if (*first < transactions_.size()) members.push_back(*first);
-        });
+    const bool done = components(Ordered{transactions_, graph_, order_}, limits_,
+                                 [&](const std::uint32_t* first, const std::uint32_t* last) {
+                                   if (last - first < 2) return;
+                                   auto& members = tangled.emplace_back();
+                                   for (; first != last; ++first)
+                                     if (*first < transactions_.size()) members.push_back(*first);
+                                 });
     if (!done) return give_up();
     for (auto& members : tangled) {
       search(Component(transactions_, graph_, order_, std::move(members)));
@@ -161,9 +170,9 @@ class Finder {
   }
 
   // Elle words a step between two transactions by their data if it can, and by the clock or the
-  // process only if it must, so that a cycle that needs the clock where there is data as well counts
-  // as one of data; of the cycle by the clock it then only says that one exists. Names of anomalies
-  // are to agree with it; the words are about the cycle in either case.
+  // process only if it must, so that a cycle that needs the clock where there is data as well
+  // counts as one of data; of the cycle by the clock it then only says that one exists. Names of
+  // anomalies are to agree with it; the words are about the cycle in either case.
   bool masked(const Component& component, const Cycle& cycle) const {
     for (const Step& step : cycle) {
       const Node a = component.txns[step.from], b = component.txns[step.to];
@@ -195,9 +204,10 @@ class Finder {
     if (relation != kRealtime) return explain_(a, b, relation, from, to);
     const std::size_t end = transactions_.row(a), begin = transactions_.pair(b).invoke;
     const auto waited = events.time(begin) - events.time(end);
-    const std::string gap = events.has_times() && events.time(end) >= 0 && waited > 0
-                                ? fmt::format(", {:.3f} ms earlier", static_cast<double>(waited) / 1e6)
-                                : "";
+    const std::string gap =
+        events.has_times() && events.time(end) >= 0 && waited > 0
+            ? fmt::format(", {:.3f} ms earlier", static_cast<double>(waited) / 1e6)
+            : "";
     return {fmt::format("{} had completed (op {}{}) when {} was invoked (op {})", from,
                         events.index(end), gap, to, events.index(begin)),
             {{"completed", events.index(end)}, {"invoked", events.index(begin)}}};
@@ -236,7 +246,8 @@ class Finder {
       if (why.data.is_object()) step.update(why.data);
       steps.push_back(std::move(step));
     }
-    anomaly.summary = fmt::format("a cycle of {} transactions ({}): {}T1", cycle.size(), kind, chain);
+    anomaly.summary =
+        fmt::format("a cycle of {} transactions ({}): {}T1", cycle.size(), kind, chain);
     anomaly.detail = {{"type", kind}, {"cycle", std::move(ops)}, {"steps", std::move(steps)}};
     return anomaly;
   }

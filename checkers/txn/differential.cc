@@ -21,9 +21,10 @@ CheckResult check(const Events& events, const std::string& model) {
 std::string judge(const SmallHistory& history, Rng& rng) {
   using Level = SmallHistory::Level;
   const Events events = history.events();
-  constexpr std::pair<Level, const char*> kLevels[] = {{Level::serializable, "serializable"},
-                                                       {Level::session, "strong-session-serializable"},
-                                                       {Level::strict, "strict-serializable"}};
+  constexpr std::pair<Level, const char*> kLevels[] = {
+      {Level::serializable, "serializable"},
+      {Level::session, "strong-session-serializable"},
+      {Level::strict, "strict-serializable"}};
   const auto& [level, name] = kLevels[rng.below(3)];
   const CheckResult result = check(events, name);
   const bool possible = history.some_order(level);
@@ -40,7 +41,8 @@ std::string judge(const SmallHistory& history, Rng& rng) {
 }  // namespace
 
 std::string differential(std::string_view model, std::uint64_t seed, std::size_t histories) {
-  if (model != "list-append") throw std::invalid_argument(fmt::format("no brute force for {}", model));
+  if (model != "list-append")
+    throw std::invalid_argument(fmt::format("no brute force for {}", model));
   Rng rng(seed);
   for (std::size_t i = 0; i < histories; ++i) {
     const SmallHistory history = SmallHistory::random(rng);

@@ -7,15 +7,24 @@ namespace gameday::txn {
 
 std::string_view relation_name(Relations one) {
   switch (one) {
-    case kWw: return "ww";
-    case kWr: return "wr";
-    case kRw: return "rw";
-    case kWwp: return "wwp";
-    case kWrp: return "wrp";
-    case kRwp: return "rwp";
-    case kProcess: return "process";
-    case kRealtime: return "realtime";
-    default: return "?";
+    case kWw:
+      return "ww";
+    case kWr:
+      return "wr";
+    case kRw:
+      return "rw";
+    case kWwp:
+      return "wwp";
+    case kWrp:
+      return "wrp";
+    case kRwp:
+      return "rwp";
+    case kProcess:
+      return "process";
+    case kRealtime:
+      return "realtime";
+    default:
+      return "?";
   }
 }
 
@@ -37,7 +46,8 @@ Transactions::Transactions(const Events& events, const std::function<bool(const 
 }
 
 void Transactions::chain_processes() {
-  // Clients' numbers are small, or grow by the number of clients after each info; they may be anything.
+  // Clients' numbers are small, or grow by the number of clients after each info; they may be
+  // anything.
   const std::size_t limit = 4 * size() + 1024;
   std::vector<Node> last(std::min<std::size_t>(limit, 1024), kNone);
   std::unordered_map<std::int32_t, Node> last_of_others;
@@ -46,8 +56,9 @@ void Transactions::chain_processes() {
     const auto process_number = static_cast<std::size_t>(process(n));
     if (process_number < limit && process_number >= last.size())
       last.resize(std::min(limit, 2 * process_number), kNone);
-    Node& before = process_number < limit ? last[process_number]
-                                          : last_of_others.try_emplace(process(n), kNone).first->second;
+    Node& before = process_number < limit
+                       ? last[process_number]
+                       : last_of_others.try_emplace(process(n), kNone).first->second;
     if (before != kNone) next_of_process_[before] = n;
     if (ok(n)) before = n;
   }
@@ -76,14 +87,15 @@ bool Transactions::orders_any(Order order) const {
                        [](Node n) { return n != kNone; });
   if (order != Order::realtime || events_->pairs().empty()) return false;
   for (const Pair& p : events_->pairs())
-    if (p.outcome == OpType::ok && static_cast<std::size_t>(p.done) < events_->pairs().back().invoke)
+    if (p.outcome == OpType::ok &&
+        static_cast<std::size_t>(p.done) < events_->pairs().back().invoke)
       return true;
   return false;
 }
 
 std::size_t Transactions::bytes() const {
-  return pairs_.capacity() * 4 + nodes_.capacity() * 4 + next_of_process_.capacity() * 4 + completed_.capacity() * 4 +
-         begins_.capacity() * 4;
+  return pairs_.capacity() * 4 + nodes_.capacity() * 4 + next_of_process_.capacity() * 4 +
+         completed_.capacity() * 4 + begins_.capacity() * 4;
 }
 
 Graph::Graph(std::size_t nodes, std::vector<std::vector<RawEdge>>&& parts) : starts_(nodes + 2, 0) {

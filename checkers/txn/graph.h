@@ -18,11 +18,11 @@ inline constexpr Node kNone = 0xffffffff;
 
 // Relations, as bits of a set.
 using Relations = std::uint8_t;
-inline constexpr Relations kWw = 1;          // wrote the version before the one that the other wrote
-inline constexpr Relations kWr = 2;          // wrote what the other read
-inline constexpr Relations kRw = 4;          // read the version before the one that the other wrote
+inline constexpr Relations kWw = 1;  // wrote the version before the one that the other wrote
+inline constexpr Relations kWr = 2;  // wrote what the other read
+inline constexpr Relations kRw = 4;  // read the version before the one that the other wrote
 inline constexpr Relations kWwp = 8, kWrp = 16, kRwp = 32;  // the same, where a predicate was read
-inline constexpr Relations kProcess = 64;    // the same client, one after the other
+inline constexpr Relations kProcess = 64;                   // the same client, one after the other
 inline constexpr Relations kRealtime = 128;  // one had completed before the other was invoked
 inline constexpr Relations kAntidependency = kRw | kRwp;
 inline constexpr Relations kDependency = kWw | kWr | kWwp | kWrp;

@@ -32,9 +32,10 @@ void KeyCheck::run(std::size_t key) {
   order_.load(key);
   if (order_.appended_twice() != kNobody) {
     const Mop& mop = order_.mops()[static_cast<std::size_t>(order_.appended_twice())];
-    anomalies_.unknown(fmt::format("{} is appended to {} more than once (op {}), so reads do not tell "
-                                   "which of the appends they saw",
-                                   text(mop.value), text(order_.key()), events_.index(row(mop))));
+    anomalies_.unknown(
+        fmt::format("{} is appended to {} more than once (op {}), so reads do not tell "
+                    "which of the appends they saw",
+                    text(mop.value), text(order_.key()), events_.index(row(mop))));
     return;
   }
   readers_of_last_.clear();
@@ -59,7 +60,8 @@ void KeyCheck::learn_positions() {
     const bool first = position < order_.positions() && order_.element(position) == list[i];
     if (!first) seen_[i + 1].repeated = true;
     const std::int32_t mop = first ? order_.appender(position++) : order_.find(list[i]);
-    if (mop == kNobody && first) never_written(order_.mops()[static_cast<std::size_t>(order_.longest_mop())], list[i]);
+    if (mop == kNobody && first)
+      never_written(order_.mops()[static_cast<std::size_t>(order_.longest_mop())], list[i]);
     if (mop != kNobody && outcome(order_.mops()[static_cast<std::size_t>(mop)]) == OpType::fail)
       ++seen_[i + 1].aborted;
   }
@@ -106,7 +108,8 @@ void KeyCheck::read_contents(const Mop& mop, std::span<const Value> list, bool p
     anomalies_.add("G1a", [&] {
       Anomaly a = word(fmt::format("op {} read {} in {}, which the failed op {} appended",
                                    events_.index(row(mop)), text(list[i]), text(order_.key()),
-                                   events_.index(row(writer))), {&writer, &mop});
+                                   events_.index(row(writer))),
+                       {&writer, &mop});
       a.detail["element"] = events_.values().json(list[i]);
       return a;
     });
@@ -119,7 +122,8 @@ void KeyCheck::read_contents(const Mop& mop, std::span<const Value> list, bool p
     if (!order_.same(sorted[i - 1], sorted[i])) continue;
     anomalies_.add("duplicate-elements", [&] {
       Anomaly a = word(fmt::format("op {} read {} more than once in {}", events_.index(row(mop)),
-                                   text(sorted[i]), text(order_.key())), {&mop});
+                                   text(sorted[i]), text(order_.key())),
+                       {&mop});
       a.detail["element"] = events_.values().json(sorted[i]);
       return a;
     });
@@ -130,7 +134,8 @@ void KeyCheck::read_contents(const Mop& mop, std::span<const Value> list, bool p
 void KeyCheck::never_written(const Mop& mop, Value element) {
   anomalies_.add("never-written", [&] {
     Anomaly a = word(fmt::format("op {} read {} in {}, which no transaction appended",
-                                 events_.index(row(mop)), text(element), text(order_.key())), {&mop});
+                                 events_.index(row(mop)), text(element), text(order_.key())),
+                     {&mop});
     a.detail["element"] = events_.values().json(element);
     return a;
   });
@@ -142,7 +147,8 @@ void KeyCheck::incompatible(const Mop& mop) {
   const Mop& longest = order_.mops()[static_cast<std::size_t>(order_.longest_mop())];
   anomalies_.add("incompatible-order", [&] {
     Anomaly a = word(fmt::format("{} was read as {} and as {}: neither grew out of the other",
-                                 text(order_.key()), text(mop.value), text(longest.value)), {&mop, &longest});
+                                 text(order_.key()), text(mop.value), text(longest.value)),
+                     {&mop, &longest});
     a.detail["values"] = {events_.values().json(mop.value), events_.values().json(longest.value)};
     return a;
   });
@@ -154,9 +160,11 @@ void KeyCheck::intermediate(const Mop& mop, std::int32_t appender) {
       outcome(mop) != OpType::ok)
     return;
   anomalies_.add("G1b", [&] {
-    Anomaly a = word(fmt::format("op {} read {} up to {}, which was not the last that op {} appended to it",
-                                 events_.index(row(mop)), text(order_.key()), text(writer.value),
-                                 events_.index(row(writer))), {&writer, &mop});
+    Anomaly a =
+        word(fmt::format("op {} read {} up to {}, which was not the last that op {} appended to it",
+                         events_.index(row(mop)), text(order_.key()), text(writer.value),
+                         events_.index(row(writer))),
+             {&writer, &mop});
     a.detail["element"] = events_.values().json(writer.value);
     return a;
   });
@@ -188,8 +196,8 @@ void KeyCheck::own_mops() {
   }
 }
 
-// The mops of one transaction: each read must show what it read and appended before (Cerone et al.'s
-// INT), and none of what it appends later.
+// The mops of one transaction: each read must show what it read and appended before (Cerone et
+// al.'s INT), and none of what it appends later.
 void KeyCheck::own_transaction(std::size_t first, std::size_t last) {
   const auto mops = order_.mops();
   std::int64_t later = -1;
@@ -201,8 +209,8 @@ void KeyCheck::own_transaction(std::size_t first, std::size_t last) {
   own_order(first, last);
   if (outcome(mops[first]) != OpType::ok) return;
   future_read(first, last);
-  const Mop* base = nullptr;      // the last read
-  std::vector<Value> appended;    // since
+  const Mop* base = nullptr;    // the last read
+  std::vector<Value> appended;  // since
   bool told = false;
   for (std::size_t i = first; i < last; ++i) {
     if (mops[i].append()) {
@@ -213,19 +221,22 @@ void KeyCheck::own_transaction(std::size_t first, std::size_t last) {
     const auto before = base == nullptr ? std::span<const Value>() : order_.list(*base);
     bool right = base == nullptr ? list.size() >= appended.size()
                                  : list.size() == before.size() + appended.size();
-    for (std::size_t k = 0; right && k < before.size(); ++k) right = order_.same(before[k], list[k]);
+    for (std::size_t k = 0; right && k < before.size(); ++k)
+      right = order_.same(before[k], list[k]);
     for (std::size_t k = 0; right && k < appended.size(); ++k)
       right = order_.same(appended[k], list[list.size() - appended.size() + k]);
     if (!right && !told) {
       told = true;
       anomalies_.add("internal", [&] {
-        return word(fmt::format("op {} read {} as {}, though {}", events_.index(row(mops[i])),
-                                text(order_.key()), text(mops[i].value),
-                                appended.empty()  ? fmt::format("it had just read {}", text(base->value))
-                                : base == nullptr ? fmt::format("it had just appended {}", text(appended.back()))
-                                                  : fmt::format("it had read {} and then appended {}",
-                                                                text(base->value), text(appended.back()))),
-                    {&mops[i]});
+        return word(
+            fmt::format("op {} read {} as {}, though {}", events_.index(row(mops[i])),
+                        text(order_.key()), text(mops[i].value),
+                        appended.empty() ? fmt::format("it had just read {}", text(base->value))
+                        : base == nullptr
+                            ? fmt::format("it had just appended {}", text(appended.back()))
+                            : fmt::format("it had read {} and then appended {}", text(base->value),
+                                          text(appended.back()))),
+            {&mops[i]});
       });
     }
     base = &mops[i];
@@ -245,9 +256,11 @@ void KeyCheck::own_order(std::size_t first, std::size_t last) {
       told_incompatible_ = true;
       const Mop& longest = order_.mops()[static_cast<std::size_t>(order_.longest_mop())];
       anomalies_.add("incompatible-order", [&] {
-        return word(fmt::format("{} was read as {}, though op {} appended {} before {}",
-                                text(order_.key()), text(longest.value), events_.index(row(mops[i])),
-                                text(before->value), text(mops[i].value)), {&mops[i], &longest});
+        return word(
+            fmt::format("{} was read as {}, though op {} appended {} before {}", text(order_.key()),
+                        text(longest.value), events_.index(row(mops[i])), text(before->value),
+                        text(mops[i].value)),
+            {&mops[i], &longest});
       });
     }
     before = &mops[i];
@@ -258,7 +271,8 @@ void KeyCheck::own_order(std::size_t first, std::size_t last) {
 // A transaction that reads what it appends later.
 void KeyCheck::future_read(std::size_t first, std::size_t last) {
   const auto mops = order_.mops();
-  const Mop* longest = nullptr;  // of the reads so far that are no strangers to the order of the key
+  const Mop* longest =
+      nullptr;  // of the reads so far that are no strangers to the order of the key
   for (std::size_t i = first; i < last; ++i) {
     if (!mops[i].append()) {
       if (longest == nullptr || order_.list(mops[i]).size() > order_.list(*longest).size())
@@ -269,14 +283,14 @@ void KeyCheck::future_read(std::size_t first, std::size_t last) {
     const auto list = order_.list(*longest);
     const std::int32_t position = order_.position(i);
     const auto shows = [&](Value v) { return order_.same(v, mops[i].value); };
-    const bool shown = order_.prefix(list)
-                           ? position >= 0 && order_.state(list) > position
-                           : std::any_of(list.begin(), list.end(), shows);
+    const bool shown = order_.prefix(list) ? position >= 0 && order_.state(list) > position
+                                           : std::any_of(list.begin(), list.end(), shows);
     if (!shown) continue;
     anomalies_.add("future-read", [&] {
-      Anomaly a = word(fmt::format("op {} read {} in {} before it appended it itself",
-                                   events_.index(row(mops[i])), text(mops[i].value), text(order_.key())),
-                       {&mops[i]});
+      Anomaly a =
+          word(fmt::format("op {} read {} in {} before it appended it itself",
+                           events_.index(row(mops[i])), text(mops[i].value), text(order_.key())),
+               {&mops[i]});
       a.detail["element"] = events_.values().json(mops[i].value);
       return a;
     });
@@ -284,7 +298,8 @@ void KeyCheck::future_read(std::size_t first, std::size_t last) {
   }
 }
 
-// A committed append on top of an aborted one. What an info transaction did in between says neither.
+// A committed append on top of an aborted one. What an info transaction did in between says
+// neither.
 void KeyCheck::dirty_updates() {
   if (seen_.back().aborted == 0) return;
   const Mop* aborted = nullptr;
@@ -294,9 +309,11 @@ void KeyCheck::dirty_updates() {
     if (outcome(mop) == OpType::fail && aborted == nullptr) aborted = &mop;
     if (outcome(mop) != OpType::ok || aborted == nullptr) continue;
     anomalies_.add("dirty-update", [&] {
-      return word(fmt::format("op {} appended {} to {} on top of {}, which the failed op {} appended",
-                              events_.index(row(mop)), text(mop.value), text(order_.key()),
-                              text(aborted->value), events_.index(row(*aborted))), {aborted, &mop});
+      return word(
+          fmt::format("op {} appended {} to {} on top of {}, which the failed op {} appended",
+                      events_.index(row(mop)), text(mop.value), text(order_.key()),
+                      text(aborted->value), events_.index(row(*aborted))),
+          {aborted, &mop});
     });
     aborted = nullptr;
   }
@@ -317,7 +334,8 @@ void KeyCheck::lost_updates() {
       for (std::size_t i = first; i < last; ++i)
         if (mops[i].append()) {
           const auto list = order_.list(mops[first]);
-          updates.push_back({list.size(), order_.prefix(list) ? 0 : events_.values().hash(mops[first].value) | 1,
+          updates.push_back({list.size(),
+                             order_.prefix(list) ? 0 : events_.values().hash(mops[first].value) | 1,
                              first});
           break;
         }
@@ -335,7 +353,8 @@ void KeyCheck::lost_updates() {
     anomalies_.add("lost-update", [&] {
       return word(fmt::format("ops {} and {} both read {} as {} and then appended to it",
                               events_.index(row(a)), events_.index(row(b)), text(order_.key()),
-                              text(a.value)), {&a, &b});
+                              text(a.value)),
+                  {&a, &b});
     });
   }
 }

@@ -1,5 +1,5 @@
-// What one key of a list-append history shows: dependencies between transactions, and anomalies that
-// need no cycle.
+// What one key of a list-append history shows: dependencies between transactions, and anomalies
+// that need no cycle.
 #pragma once
 
 #include "checkers/txn/key_order.h"
@@ -10,7 +10,10 @@ class KeyCheck {
  public:
   KeyCheck(const MopsByKey& all, const Transactions& transactions, std::vector<RawEdge>& edges,
            Anomalies& anomalies)
-      : events_(all.events()), transactions_(transactions), edges_(edges), anomalies_(anomalies),
+      : events_(all.events()),
+        transactions_(transactions),
+        edges_(edges),
+        anomalies_(anomalies),
         order_(all) {}
 
   void run(std::size_t key);
@@ -39,7 +42,9 @@ class KeyCheck {
     if (from != kNone && to != kNone && from != to) edges_.push_back({from, to, relation});
   }
   Node node(std::int32_t mop) const {
-    return mop == kNobody ? kNone : transactions_.of_pair(order_.mops()[static_cast<std::size_t>(mop)].pair);
+    return mop == kNobody
+               ? kNone
+               : transactions_.of_pair(order_.mops()[static_cast<std::size_t>(mop)].pair);
   }
   OpType outcome(const Mop& mop) const { return order_.pair(mop).outcome; }
   std::size_t row(const Mop& mop) const {
@@ -54,9 +59,9 @@ class KeyCheck {
   std::vector<RawEdge>& edges_;
   Anomalies& anomalies_;
   KeyOrder order_;
-  std::vector<Seen> seen_;                 // by length of a prefix
-  std::vector<Node> readers_of_last_;      // of the last state that is known
-  std::vector<bool> intermediate_;         // by mop: an append that its transaction went over
+  std::vector<Seen> seen_;             // by length of a prefix
+  std::vector<Node> readers_of_last_;  // of the last state that is known
+  std::vector<bool> intermediate_;     // by mop: an append that its transaction went over
   bool told_incompatible_ = false;
 };
 

@@ -37,7 +37,8 @@ void KeyOrder::index_appends() {
   }
   direct_ = integers && highest - lowest < static_cast<std::int64_t>(appends * 4 + 64);
   lowest_ = lowest;
-  table_.assign(direct_ ? static_cast<std::size_t>(highest - lowest) + 1 : std::bit_ceil(appends * 2 + 2), 0);
+  table_.assign(
+      direct_ ? static_cast<std::size_t>(highest - lowest) + 1 : std::bit_ceil(appends * 2 + 2), 0);
   twice_ = kNobody;
   for (std::size_t i = 0; i < mops_.size(); ++i) {
     if (!mops_[i].append()) continue;
@@ -52,8 +53,9 @@ std::int32_t KeyOrder::find(Value element) const {
   if (!direct_) return table_[slot(element)] - 1;
   if (!element.is_integer()) return kNobody;
   const std::int64_t at = element.as_integer() - lowest_;
-  return at < 0 || at >= static_cast<std::int64_t>(table_.size()) ? kNobody
-                                                                  : table_[static_cast<std::size_t>(at)] - 1;
+  return at < 0 || at >= static_cast<std::int64_t>(table_.size())
+             ? kNobody
+             : table_[static_cast<std::size_t>(at)] - 1;
 }
 
 void KeyOrder::follow_longest() {
@@ -85,7 +87,8 @@ void KeyOrder::follow_longest() {
       for (std::size_t k = 0; k <= i; ++k) state_at_[k] = static_cast<std::uint32_t>(k);
     }
     if (!again) {
-      if (mop != kNobody) position_[static_cast<std::size_t>(mop)] = static_cast<std::int32_t>(appender_.size());
+      if (mop != kNobody)
+        position_[static_cast<std::size_t>(mop)] = static_cast<std::int32_t>(appender_.size());
       appender_.push_back(mop);
       first_at_.push_back(static_cast<std::uint32_t>(i));
     }

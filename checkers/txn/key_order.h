@@ -43,7 +43,8 @@ class KeyOrder {
   // A known read: ok, or info that says what it saw.
   bool reads(const Mop& mop) const {
     const OpType outcome = pair(mop).outcome;
-    return !mop.append() && (outcome == OpType::ok || (outcome == OpType::info && !mop.value.is_nil()));
+    return !mop.append() &&
+           (outcome == OpType::ok || (outcome == OpType::info && !mop.value.is_nil()));
   }
   std::span<const Value> list(const Mop& read) const {
     return read.value.is_nil() ? std::span<const Value>() : values_.items(read.value);
@@ -64,8 +65,8 @@ class KeyOrder {
   std::span<const Value> longest_;
   std::int32_t longest_mop_ = kNobody, twice_ = kNobody;
   std::vector<std::int32_t> appender_, position_;
-  std::vector<std::uint32_t> first_at_;   // in longest_, by position
-  std::vector<std::uint32_t> state_at_;   // by length of a prefix; empty: it is the length
+  std::vector<std::uint32_t> first_at_;  // in longest_, by position
+  std::vector<std::uint32_t> state_at_;  // by length of a prefix; empty: it is the length
   // Elements to mops: by the number itself where numbers are dense, else open addressing.
   bool direct_ = false;
   std::int64_t lowest_ = 0;

@@ -50,10 +50,12 @@ class Why {
   std::string text(Value v) const { return all_.events().values().edn(v); }
   Json json(Value v) const { return all_.events().values().json(v); }
   bool is(std::int32_t mop, Node node) const {
-    return mop != kNobody && transactions_.of_pair(order_.mops()[static_cast<std::size_t>(mop)].pair) == node;
+    return mop != kNobody &&
+           transactions_.of_pair(order_.mops()[static_cast<std::size_t>(mop)].pair) == node;
   }
 
-  Reason observed(Node from, const Mop& read, const std::string& from_name, const std::string& to_name) {
+  Reason observed(Node from, const Mop& read, const std::string& from_name,
+                  const std::string& to_name) {
     if (!order_.reads(read) || order_.list(read).empty()) return {};
     const Value last = order_.list(read).back();
     if (!is(order_.find(last), from)) return {};
@@ -120,8 +122,8 @@ std::vector<std::size_t> divide(const MopsByKey& all, std::size_t parts) {
 }
 
 // All keys, several at a time.
-std::vector<Part> check_keys(const MopsByKey& all, const Transactions& transactions, const Limits& limits,
-                             const char*& expired) {
+std::vector<Part> check_keys(const MopsByKey& all, const Transactions& transactions,
+                             const Limits& limits, const char*& expired) {
   const auto firsts = divide(all, std::max(1u, limits.threads));
   std::vector<Part> parts(firsts.size() - 1);
   std::atomic<const char*> reason = nullptr;
@@ -185,10 +187,10 @@ CheckResult check_list_append(const ModelInput& input) {
     Why why(all, transactions);
     find_cycles(transactions, graph, wanted.order(), std::ref(why), input.limits, anomalies);
   }
-  CheckResult result = conclude(
-      std::move(anomalies), wanted,
-      fmt::format("{} transactions over {} keys, nothing that {} rules out", transactions.size(),
-                  all.keys(), fmt::join(wanted.models(), " and ")));
+  CheckResult result =
+      conclude(std::move(anomalies), wanted,
+               fmt::format("{} transactions over {} keys, nothing that {} rules out",
+                           transactions.size(), all.keys(), fmt::join(wanted.models(), " and ")));
   result.stats = {{"transactions", transactions.size()},
                   {"keys", all.keys()},
                   {"micro-operations", all.size()},

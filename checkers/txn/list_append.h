@@ -12,7 +12,7 @@ namespace gameday::txn {
 // What transactions did, by key: the micro-operations of a key side by side, in order of invocation
 // and, within a transaction, in its own order.
 struct Mop {
-  Value value;          // appended, or the list that was read
+  Value value;  // appended, or the list that was read
   std::uint32_t pair;
   std::uint32_t place;  // in the transaction; the top bit is set for an append
   bool append() const { return (place >> 31) != 0; }
@@ -21,8 +21,8 @@ struct Mop {
 
 class MopsByKey {
  public:
-  // Throws std::runtime_error where a value is no transaction of appends and reads, with the op; and
-  // std::bad_alloc where the limit of memory does not do.
+  // Throws std::runtime_error where a value is no transaction of appends and reads, with the op;
+  // and std::bad_alloc where the limit of memory does not do.
   MopsByKey(const Events& events, const Limits& limits);
 
   const Events& events() const { return *events_; }

@@ -44,8 +44,8 @@ Component::Component(const Transactions& transactions, const Graph& graph, Order
     const bool last = i + 1 == instants.size();
     if (!last) arcs.push_back({clock + static_cast<std::uint32_t>(i) + 1, 0});
     auto at = std::lower_bound(txns.begin(), txns.end(), transactions.begins(instants[i]));
-    const auto end = last ? txns.end()
-                          : std::lower_bound(at, txns.end(), transactions.begins(instants[i + 1]));
+    const auto end =
+        last ? txns.end() : std::lower_bound(at, txns.end(), transactions.begins(instants[i + 1]));
     for (; at != end; ++at) arcs.push_back({static_cast<std::uint32_t>(at - txns.begin()), 0});
   }
   starts.push_back(static_cast<std::uint32_t>(arcs.size()));
@@ -128,8 +128,9 @@ std::vector<Search::Start> Search::candidates() {
     for (; first != last; ++first) component_of_[*first] = count;
     ++count;
   };
-  expired_ = doubled() ? !components(Alternating{component_, shape_.others, shape_.anti}, limits_, number)
-                       : !components(Masked{component_, walk}, limits_, number);
+  expired_ = doubled()
+                 ? !components(Alternating{component_, shape_.others, shape_.anti}, limits_, number)
+                 : !components(Masked{component_, walk}, limits_, number);
   std::vector<Start> starts;
   if (expired_) return starts;
   for (std::uint32_t from = 0; from < component_.txns.size(); ++from)
@@ -151,7 +152,8 @@ std::vector<Search::Start> Search::reachable(std::vector<Start> starts) {
   std::vector<std::uint32_t> order(component_.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return comp(a) > comp(b); });
-  std::sort(starts.begin(), starts.end(), [&](const Start& a, const Start& b) { return comp(a.to) > comp(b.to); });
+  std::sort(starts.begin(), starts.end(),
+            [&](const Start& a, const Start& b) { return comp(a.to) > comp(b.to); });
   std::vector<std::uint64_t> bits(component_.size(), 0);  // by component
   std::vector<Start> result;
   for (std::size_t i = 0; i < starts.size() && !expired_; i += 64) {
@@ -162,7 +164,8 @@ std::vector<Search::Start> Search::reachable(std::vector<Start> starts) {
       bits[comp(starts[i + k].to)] |= std::uint64_t{1} << k;
       low = std::min(low, comp(starts[i + k].from));
     }
-    auto at = std::partition_point(order.begin(), order.end(), [&](auto x) { return comp(x) > high; });
+    auto at =
+        std::partition_point(order.begin(), order.end(), [&](auto x) { return comp(x) > high; });
     for (std::uint32_t steps = 0; at != order.end() && comp(*at) >= low; ++at) {
       if ((++steps & 0xffff) == 0 && limits_.expired() != nullptr) expired_ = true;
       const std::uint64_t mine = bits[comp(*at)];
@@ -178,8 +181,8 @@ std::vector<Search::Start> Search::reachable(std::vector<Start> starts) {
   return result;
 }
 
-void Search::visit(std::uint32_t state, std::uint32_t next, std::uint32_t distance, Relations relation,
-                   bool free) {
+void Search::visit(std::uint32_t state, std::uint32_t next, std::uint32_t distance,
+                   Relations relation, bool free) {
   if (distance_[next] <= distance) return;
   if (distance_[next] == kUnreached) touched_.push_back(next);
   distance_[next] = distance;
@@ -244,11 +247,12 @@ Cycle Search::path(const Start& start, std::uint32_t goal) const {
 }
 
 // A closed walk without two antidependencies in a row may pass a transaction twice. Cut there, it
-// falls into two closed walks, and at least one of them again has no two in a row: the four edges at
-// the cut are a1, b1 (into it) and a2, b2 (out of it), a1-b2 and b1-a2 are neighbours in the walk, and
-// if a1-a2 are both antidependencies then b1 and b2 are not. So the shortest walk of all is a simple
-// cycle, unless what it falls into has no antidependency at all, and then there is a G0 or G1c, which
-// is worse and found on its own. Hence only simple cycles are taken, and no verdict is lost.
+// falls into two closed walks, and at least one of them again has no two in a row: the four edges
+// at the cut are a1, b1 (into it) and a2, b2 (out of it), a1-b2 and b1-a2 are neighbours in the
+// walk, and if a1-a2 are both antidependencies then b1 and b2 are not. So the shortest walk of all
+// is a simple cycle, unless what it falls into has no antidependency at all, and then there is a G0
+// or G1c, which is worse and found on its own. Hence only simple cycles are taken, and no verdict
+// is lost.
 bool simple(const Cycle& cycle) {
   std::vector<std::uint32_t> nodes;
   for (const Step& step : cycle) nodes.push_back(step.from);
@@ -263,13 +267,15 @@ bool Search::deepen(const std::vector<Start>& starts, std::uint32_t depth, const
   for (const Start& start : starts) {
     const bool have = best_ && best_->fit == Fit::yes;
     if (have && best_->cycle.size() <= 2) return true;
-    const auto limit = have ? std::min<std::uint32_t>(depth, static_cast<std::uint32_t>(best_->cycle.size()) - 2)
-                            : depth;
+    const auto limit =
+        have ? std::min<std::uint32_t>(depth, static_cast<std::uint32_t>(best_->cycle.size()) - 2)
+             : depth;
     auto cycle = back(start, limit);
     if (expired_) return false;
     if (!cycle || !simple(*cycle)) continue;
     const Fit fit = judge(*cycle);
-    if (fit == Fit::yes || (fit == Fit::second_choice && (!best_ || cycle->size() < best_->cycle.size())))
+    if (fit == Fit::yes ||
+        (fit == Fit::second_choice && (!best_ || cycle->size() < best_->cycle.size())))
       best_ = FoundCycle{std::move(*cycle), fit};
     if (fit != Fit::yes && ++refused >= kRefusals) return true;
   }

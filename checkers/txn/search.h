@@ -11,8 +11,9 @@ namespace gameday::txn {
 
 // One component with an explicit clock: nodes 0 .. txns.size() - 1 are its transactions in order of
 // invocation, the nodes after them its instants. A completed transaction leads to its instant by
-// kRealtime; an instant leads to the next one and to the transactions that begin in it by relation 0,
-// which is no step of its own. So paths are those of the quadratic realtime relation, in linear size.
+// kRealtime; an instant leads to the next one and to the transactions that begin in it by relation
+// 0, which is no step of its own. So paths are those of the quadratic realtime relation, in linear
+// size.
 struct Component {
   struct Arc {
     std::uint32_t to;

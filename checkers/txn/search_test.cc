@@ -1,9 +1,10 @@
 // The cycle search against all simple cycles of small random graphs.
+#include "checkers/txn/search.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "checkers/txn/search.h"
 #include "harness/core/rng.h"
 
 namespace gameday::txn {
@@ -33,14 +34,16 @@ struct Small {
     EXPECT_TRUE(events.pair_up());
     const auto count = rng.between(2, 9);
     for (std::int64_t i = 0; i < count; ++i)
-      edges.push_back({static_cast<Node>(rng.below(n)), static_cast<Node>(rng.below(n)), kAll[rng.below(6)]});
+      edges.push_back(
+          {static_cast<Node>(rng.below(n)), static_cast<Node>(rng.below(n)), kAll[rng.below(6)]});
   }
 };
 
 // All simple cycles, each from its smallest node, as their relations in order.
 class AllCycles {
  public:
-  AllCycles(const Transactions& transactions, const std::vector<RawEdge>& edges) : size_(transactions.size()) {
+  AllCycles(const Transactions& transactions, const std::vector<RawEdge>& edges)
+      : size_(transactions.size()) {
     for (const RawEdge& e : edges)
       if (e.from != e.to) steps_[{e.from, e.to}] |= e.relation;
     for (Node a = 0; a < size_; ++a)
@@ -56,8 +59,10 @@ class AllCycles {
       for (unsigned bit = 1; bit < 256; bit *= 2) {
         if ((steps_[{at, to}] & bit) == 0) continue;
         path_.push_back(static_cast<Relations>(bit));
-        if (to == first_) cycles_.push_back(path_);
-        else if ((seen >> to & 1) == 0) follow(to, seen | 1u << to);
+        if (to == first_)
+          cycles_.push_back(path_);
+        else if ((seen >> to & 1) == 0)
+          follow(to, seen | 1u << to);
         path_.pop_back();
       }
   }
@@ -76,7 +81,8 @@ bool fits(const std::vector<Relations>& cycle, const Shape& shape) {
     if ((cycle[i] & (shape.others | shape.anti)) == 0) return false;
     anti += (cycle[i] & shape.anti) != 0;
     start += (cycle[i] & shape.start) != 0;
-    adjacent = adjacent || ((cycle[i] & shape.anti) != 0 && (cycle[(i + 1) % cycle.size()] & shape.anti) != 0);
+    adjacent = adjacent ||
+               ((cycle[i] & shape.anti) != 0 && (cycle[(i + 1) % cycle.size()] & shape.anti) != 0);
   }
   if (start == 0) return false;
   if (shape.form == Shape::Form::single) return anti == 1;
@@ -91,7 +97,8 @@ void compare(const Component& component, const AllCycles& all, const Shape& shap
     worse = worse || fits(cycle, {Shape::Form::any, shape.others, 0, kDependency});
   }
   bool gave_up = false;
-  const auto found = shortest_cycle(component, shape, [](const Cycle&) { return Fit::yes; }, Limits(), gave_up);
+  const auto found = shortest_cycle(
+      component, shape, [](const Cycle&) { return Fit::yes; }, Limits(), gave_up);
   EXPECT_FALSE(gave_up);
   if (found) {
     ASSERT_NE(shortest, 0u);
@@ -122,7 +129,8 @@ TEST(Search, FindsTheShortestCycleOfEachShape) {
     const AllCycles all(transactions, small.edges);
     for (const Relations order : {Relations{0}, kRealtime}) {
       const auto others = static_cast<Relations>(kDependency | order);
-      compare(component, all, {Form::any, static_cast<Relations>(kWw | kWwp | order), 0, kWw | kWwp});
+      compare(component, all,
+              {Form::any, static_cast<Relations>(kWw | kWwp | order), 0, kWw | kWwp});
       compare(component, all, {Form::single, others, kRw, kRw});
       compare(component, all, {Form::single, others, kAntidependency, kRwp});
       compare(component, all, {Form::nonadjacent, others, kRw, kRw});
@@ -134,14 +142,18 @@ TEST(Search, FindsTheShortestCycleOfEachShape) {
 std::vector<std::string> kinds_of(std::initializer_list<RawEdge> edges) {
   Events events;
   for (std::int32_t p = 0; p < 4; ++p) events.append({.process = p, .value = {}, .extra = {}});
-  for (std::int32_t p = 0; p < 4; ++p) events.append({.type = OpType::ok, .process = p, .value = {}, .extra = {}});
+  for (std::int32_t p = 0; p < 4; ++p)
+    events.append({.type = OpType::ok, .process = p, .value = {}, .extra = {}});
   EXPECT_TRUE(events.pair_up());
   const Transactions transactions(events, [](const Pair&) { return true; });
   const Graph graph(transactions.size(), {edges});
   Anomalies anomalies;
-  find_cycles(transactions, graph, Order::realtime,
-              [](Node, Node, Relations, const std::string&, const std::string&) { return Reason{"so", {}}; },
-              Limits(), anomalies);
+  find_cycles(
+      transactions, graph, Order::realtime,
+      [](Node, Node, Relations, const std::string&, const std::string&) {
+        return Reason{"so", {}};
+      },
+      Limits(), anomalies);
   std::vector<std::string> kinds;
   for (const auto& [name, type] : anomalies.types()) kinds.push_back(name);
   return kinds;
@@ -154,8 +166,10 @@ TEST(Search, NamesKindsAsElleDoes) {
   EXPECT_EQ(kinds_of({{0, 1, kWw}, {1, 0, kWrp}}), Kinds{"G1c"});
   EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 0, kRw}}), Kinds{"G-single-item"});
   EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 0, kRwp}}), Kinds{"G-single"});
-  EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 2, kRw}, {2, 3, kWr}, {3, 0, kRw}}), Kinds{"G-nonadjacent-item"});
-  EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 2, kRw}, {2, 3, kWr}, {3, 0, kRwp}}), Kinds{"G-nonadjacent"});
+  EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 2, kRw}, {2, 3, kWr}, {3, 0, kRw}}),
+            Kinds{"G-nonadjacent-item"});
+  EXPECT_EQ(kinds_of({{0, 1, kWr}, {1, 2, kRw}, {2, 3, kWr}, {3, 0, kRwp}}),
+            Kinds{"G-nonadjacent"});
   EXPECT_EQ(kinds_of({{0, 1, kRw}, {1, 0, kRw}}), Kinds{"G2-item"});
   EXPECT_EQ(kinds_of({{0, 1, kRw}, {1, 0, kRwp}}), Kinds{"G2"});
 }

@@ -31,11 +31,20 @@ class Database {
     if (mode_ == Mode::serializable) in_any_order();
     if (rng_.chance(0.7)) read_all();
     switch (mode_) {
-      case Mode::strict: history_.promises = {"strict-serializable"}; break;
-      case Mode::serializable: history_.promises = {"serializable"}; break;
-      case Mode::snapshot: history_.promises = {"strong-snapshot-isolation"}; break;
-      case Mode::committed: history_.promises = {"read-committed"}; break;
-      case Mode::uncommitted: break;
+      case Mode::strict:
+        history_.promises = {"strict-serializable"};
+        break;
+      case Mode::serializable:
+        history_.promises = {"serializable"};
+        break;
+      case Mode::snapshot:
+        history_.promises = {"strong-snapshot-isolation"};
+        break;
+      case Mode::committed:
+        history_.promises = {"read-committed"};
+        break;
+      case Mode::uncommitted:
+        break;
     }
     return std::move(history_);
   }
@@ -69,15 +78,16 @@ class Database {
     SmallTxn& txn = history_.txns[static_cast<std::size_t>(running.txn)];
     if (running.next == 0) running.snapshot = committed_;
     if (running.next < txn.mops.size()) {
-      if (mode_ != Mode::strict && mode_ != Mode::serializable) step(running, txn.mops[running.next]);
+      if (mode_ != Mode::strict && mode_ != Mode::serializable)
+        step(running, txn.mops[running.next]);
       ++running.next;
       return;
     }
     txn.completed = history_.rows++;
     ++finished_;
     if (rng_.chance(0.1)) txn.outcome = rng_.chance(0.4) ? OpType::fail : OpType::info;
-    const bool aborts = txn.outcome == OpType::fail || (txn.outcome == OpType::info && rng_.chance(0.5)) ||
-                        !commit(running, txn);
+    const bool aborts = txn.outcome == OpType::fail ||
+                        (txn.outcome == OpType::info && rng_.chance(0.5)) || !commit(running, txn);
     if (aborts && txn.outcome == OpType::ok) txn.outcome = OpType::fail;
     dropped_.push_back(aborts);
     order_.push_back(running.txn);
@@ -90,8 +100,10 @@ class Database {
   void step(Running& running, SmallMop& mop) {
     const auto k = static_cast<std::size_t>(mop.key);
     if (mode_ == Mode::uncommitted) {
-      if (mop.append) committed_[k].push_back(mop.element);
-      else mop.list = committed_[k];
+      if (mop.append)
+        committed_[k].push_back(mop.element);
+      else
+        mop.list = committed_[k];
       return;
     }
     if (mop.append) {
@@ -106,7 +118,8 @@ class Database {
   // Read committed locks what it writes; who comes second aborts in the end.
   bool locked(const Running& running, std::size_t key) const {
     for (const Running& other : running_)
-      if (&other != &running && other.txn >= 0 && !other.blocked && !other.own[key].empty()) return true;
+      if (&other != &running && other.txn >= 0 && !other.blocked && !other.own[key].empty())
+        return true;
     return false;
   }
 
@@ -124,8 +137,10 @@ class Database {
   static void execute(SmallTxn& txn, State& state) {
     for (SmallMop& mop : txn.mops) {
       auto& list = state[static_cast<std::size_t>(mop.key)];
-      if (mop.append) list.push_back(mop.element);
-      else mop.list = list;
+      if (mop.append)
+        list.push_back(mop.element);
+      else
+        mop.list = list;
     }
   }
 
@@ -140,7 +155,8 @@ class Database {
   void read_all() {
     SmallTxn txn;
     txn.process = processes_[0];
-    for (int k = 0; k < kKeys; ++k) txn.mops.push_back({false, k, 0, committed_[static_cast<std::size_t>(k)]});
+    for (int k = 0; k < kKeys; ++k)
+      txn.mops.push_back({false, k, 0, committed_[static_cast<std::size_t>(k)]});
     txn.invoked = history_.rows++;
     txn.completed = history_.rows++;
     history_.txns.push_back(std::move(txn));
@@ -153,8 +169,8 @@ class Database {
   std::array<int, kKeys> elements_{};
   std::array<Running, kProcesses> running_;
   std::array<int, kProcesses> processes_ = {0, 1, 2};
-  std::vector<int> order_;       // transactions by completion
-  std::vector<bool> dropped_;    // by the same order: it had no effect
+  std::vector<int> order_;     // transactions by completion
+  std::vector<bool> dropped_;  // by the same order: it had no effect
   int finished_ = 0;
 };
 
@@ -177,20 +193,32 @@ void break_something(SmallHistory& history, Rng& rng) {
   const std::size_t at = list.empty() ? 0 : rng.below(list.size());
   const auto place = list.begin() + static_cast<std::ptrdiff_t>(at);
   switch (rng.below(6)) {
-    case 0: if (!list.empty()) list.pop_back(); break;
-    case 1: if (!list.empty()) list.erase(place); break;
-    case 2: if (!list.empty()) std::swap(list[at], list.back()); break;
-    case 3: if (!list.empty()) list.push_back(list[at]); break;
-    case 4: list.insert(place, 99); break;  // nobody appended it
-    default: list.clear();
+    case 0:
+      if (!list.empty()) list.pop_back();
+      break;
+    case 1:
+      if (!list.empty()) list.erase(place);
+      break;
+    case 2:
+      if (!list.empty()) std::swap(list[at], list.back());
+      break;
+    case 3:
+      if (!list.empty()) list.push_back(list[at]);
+      break;
+    case 4:
+      list.insert(place, 99);
+      break;  // nobody appended it
+    default:
+      list.clear();
   }
 }
 
-// Depth-first over orders: the next transaction is one whose predecessors are placed and whose reads
-// are right.
+// Depth-first over orders: the next transaction is one whose predecessors are placed and whose
+// reads are right.
 class Orders {
  public:
-  Orders(const SmallHistory& history, SmallHistory::Level level) : txns_(history.txns), level_(level) {
+  Orders(const SmallHistory& history, SmallHistory::Level level)
+      : txns_(history.txns), level_(level) {
     for (std::size_t i = 0; i < txns_.size(); ++i)
       if (txns_[i].outcome == OpType::ok) required_ |= 1u << i;
   }
@@ -207,7 +235,8 @@ class Orders {
     for (std::size_t i = 0; i < txns_.size(); ++i) {
       if ((placed >> i & 1) != 0 || txns_[i].outcome == OpType::fail) continue;
       bool may = true;
-      for (std::size_t a = 0; may && a < txns_.size(); ++a) may = (placed >> a & 1) != 0 || !before(a, i);
+      for (std::size_t a = 0; may && a < txns_.size(); ++a)
+        may = (placed >> a & 1) != 0 || !before(a, i);
       State next = state;
       if (may && runs(txns_[i], next) && place(placed | 1u << i, next)) return true;
     }
@@ -216,8 +245,10 @@ class Orders {
   static bool runs(const SmallTxn& txn, State& state) {
     for (const SmallMop& mop : txn.mops) {
       auto& list = state[static_cast<std::size_t>(mop.key)];
-      if (mop.append) list.push_back(mop.element);
-      else if (txn.outcome == OpType::ok && list != mop.list) return false;
+      if (mop.append)
+        list.push_back(mop.element);
+      else if (txn.outcome == OpType::ok && list != mop.list)
+        return false;
     }
     return true;
   }
@@ -244,8 +275,9 @@ bool SmallHistory::complete() const {
       bool seen = false;
       for (const SmallTxn& other : txns)
         for (const SmallMop& read : other.mops)
-          seen = seen || (other.outcome == OpType::ok && !read.append && read.key == mop.key &&
-                          std::find(read.list.begin(), read.list.end(), mop.element) != read.list.end());
+          seen = seen ||
+                 (other.outcome == OpType::ok && !read.append && read.key == mop.key &&
+                  std::find(read.list.begin(), read.list.end(), mop.element) != read.list.end());
       if (!seen) return false;
     }
   return true;

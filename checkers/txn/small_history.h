@@ -13,8 +13,8 @@ namespace gameday::txn {
 struct SmallMop {
   bool append = false;
   int key = 0;
-  int element = 0;         // appended
-  std::vector<int> list;   // read
+  int element = 0;        // appended
+  std::vector<int> list;  // read
 };
 struct SmallTxn {
   int process = 0;
