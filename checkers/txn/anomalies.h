@@ -47,7 +47,8 @@ struct Reason {
   std::string text;
   Json data = Json::object();
 };
-// Asked for edges of the graph only, with one of the relations that join the two.
+// Asked for edges of the graph only (those through joints included), with one of the relations that
+// join the two.
 using Explain = std::function<Reason(Node from, Node to, Relations one,
                                      const std::string& from_name, const std::string& to_name)>;
 

@@ -17,21 +17,21 @@ struct Ordered {
   Order order;
 
   std::size_t size() const {
-    return transactions.size() + (order == Order::realtime ? transactions.instants() : 0);
+    return graph.size() + (order == Order::realtime ? transactions.instants() : 0);
   }
   std::int64_t next(std::uint32_t node, std::uint64_t& position) const {
-    if (node >= transactions.size()) return next_of_instant(node, position);
+    if (node >= graph.size()) return next_of_instant(node, position);
     const std::size_t begin = graph.begin(node), degree = graph.end(node) - begin;
     if (position < degree) return graph.target(begin + position++);
-    if (position++ > degree) return -1;
+    if (position++ > degree || node >= transactions.size()) return -1;
     if (order == Order::process && transactions.next_of_process(node) != kNone)
       return transactions.next_of_process(node);
     if (order == Order::realtime && transactions.completed(node) != kNone)
-      return static_cast<std::int64_t>(transactions.size()) + transactions.completed(node);
+      return static_cast<std::int64_t>(graph.size()) + transactions.completed(node);
     return -1;
   }
   std::int64_t next_of_instant(std::uint32_t node, std::uint64_t& position) const {
-    const auto instant = static_cast<std::uint32_t>(node - transactions.size());
+    const auto instant = static_cast<std::uint32_t>(node - graph.size());
     if (position == 0) {
       ++position;
       if (instant + 1 < transactions.instants()) return node + 1;
@@ -112,11 +112,11 @@ class Finder {
                                    if (last - first < 2) return;
                                    auto& members = tangled.emplace_back();
                                    for (; first != last; ++first)
-                                     if (*first < transactions_.size()) members.push_back(*first);
+                                     if (*first < graph_.size()) members.push_back(*first);
                                  });
     if (!done) return give_up();
     for (auto& members : tangled) {
-      search(Component(transactions_, graph_, order_, std::move(members)));
+      search(Component(transactions_, graph_, order_, members));
       if (gave_up_) return give_up();
     }
   }
@@ -164,9 +164,24 @@ class Finder {
   }
 
   bool depends(Node a, Node b) const {
-    for (std::size_t e = graph_.begin(a); e < graph_.end(a); ++e)
-      if (graph_.target(e) == b) return true;
+    for (std::size_t e = graph_.begin(a); e < graph_.end(a); ++e) {
+      const Node to = graph_.target(e);
+      if (to == b || (to >= transactions_.size() && leads(to, b))) return true;
+    }
     return false;
+  }
+
+  // Whether a chain of joints leads to the transaction.
+  bool leads(Node joint, Node b) const {
+    for (;;) {
+      Node next = kNone;
+      for (std::size_t e = graph_.begin(joint); e < graph_.end(joint); ++e) {
+        if (graph_.target(e) == b) return true;
+        if (graph_.target(e) >= transactions_.size()) next = graph_.target(e);
+      }
+      if (next == kNone) return false;
+      joint = next;
+    }
   }
 
   // Elle words a step between two transactions by their data if it can, and by the clock or the

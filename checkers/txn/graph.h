@@ -91,7 +91,10 @@ struct RawEdge {
   Relations relation;
 };
 
-// Edges by their first node, compressed. Several edges between two nodes stay several.
+// Edges by their first node, compressed. Several edges between two nodes stay several. Nodes from
+// Transactions::size() on are *joints*: where many transactions all come before many others, each
+// of the first has an edge of the relation to a joint, and joints lead on by relation 0, which is
+// no step of its own.
 class Graph {
  public:
   // Consumes the parts (one a thread, say); edges from a node to itself are dropped.

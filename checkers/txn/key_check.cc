@@ -176,12 +176,43 @@ void KeyCheck::unobserved() {
   std::sort(readers_of_last_.begin(), readers_of_last_.end());
   readers_of_last_.erase(std::unique(readers_of_last_.begin(), readers_of_last_.end()),
                          readers_of_last_.end());
+  std::vector<Node> writers;
   for (std::size_t i = 0; i < order_.mops().size(); ++i) {
     if (!order_.mops()[i].append() || order_.position(i) >= 0) continue;
     const Node writer = transactions_.of_pair(order_.mops()[i].pair);
-    if (writer == kNone) continue;
+    if (writer == kNone || (!writers.empty() && writers.back() == writer)) continue;
     edge(last, writer, kWw);
-    for (const Node reader : readers_of_last_) edge(reader, writer, kRw);
+    writers.push_back(writer);  // ascending, as mops are in order of invocation
+  }
+  constexpr std::size_t kFew = 8;
+  if (writers.size() <= kFew || readers_of_last_.size() <= kFew) {
+    for (const Node reader : readers_of_last_)
+      for (const Node writer : writers) edge(reader, writer, kRw);
+  } else {
+    join(readers_of_last_, writers);
+  }
+}
+
+// Every reader before every writer but itself, in linear size: one chain of joints leads to each
+// writer and those after it, another to each and those before it.
+void KeyCheck::join(const std::vector<Node>& readers, const std::vector<Node>& writers) {
+  const auto count = static_cast<Node>(writers.size());
+  const Node after = joints_.fetch_add(2 * count), before = after + count;
+  for (Node i = 0; i < count; ++i) {
+    edges_.push_back({after + i, writers[i], 0});
+    edges_.push_back({before + i, writers[i], 0});
+    if (i + 1 < count) edges_.push_back({after + i, after + i + 1, 0});
+    if (i > 0) edges_.push_back({before + i, before + i - 1, 0});
+  }
+  for (const Node reader : readers) {
+    const auto at = std::lower_bound(writers.begin(), writers.end(), reader);
+    const auto i = static_cast<Node>(at - writers.begin());
+    if (at == writers.end() || *at != reader) {
+      edges_.push_back({reader, after, kRw});
+      continue;
+    }
+    if (i > 0) edges_.push_back({reader, before + i - 1, kRw});
+    if (i + 1 < count) edges_.push_back({reader, after + i + 1, kRw});
   }
 }
 

@@ -2,6 +2,8 @@
 // that need no cycle.
 #pragma once
 
+#include <atomic>
+
 #include "checkers/txn/key_order.h"
 
 namespace gameday::txn {
@@ -9,10 +11,11 @@ namespace gameday::txn {
 class KeyCheck {
  public:
   KeyCheck(const MopsByKey& all, const Transactions& transactions, std::vector<RawEdge>& edges,
-           Anomalies& anomalies)
+           std::atomic<Node>& joints, Anomalies& anomalies)
       : events_(all.events()),
         transactions_(transactions),
         edges_(edges),
+        joints_(joints),
         anomalies_(anomalies),
         order_(all) {}
 
@@ -29,6 +32,7 @@ class KeyCheck {
   void read_contents(const Mop& mop, std::span<const Value> list, bool prefix);
   void intermediate(const Mop& mop, std::int32_t appender);
   void unobserved();
+  void join(const std::vector<Node>& readers, const std::vector<Node>& writers);
   void own_mops();
   void own_transaction(std::size_t first, std::size_t last);
   void dirty_updates();
@@ -57,6 +61,7 @@ class KeyCheck {
   const Events& events_;
   const Transactions& transactions_;
   std::vector<RawEdge>& edges_;
+  std::atomic<Node>& joints_;  // the next free one
   Anomalies& anomalies_;
   KeyOrder order_;
   std::vector<Seen> seen_;             // by length of a prefix

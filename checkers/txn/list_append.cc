@@ -123,14 +123,15 @@ std::vector<std::size_t> divide(const MopsByKey& all, std::size_t parts) {
 
 // All keys, several at a time.
 std::vector<Part> check_keys(const MopsByKey& all, const Transactions& transactions,
-                             const Limits& limits, const char*& expired) {
+                             const Limits& limits, std::atomic<Node>& joints,
+                             const char*& expired) {
   const auto firsts = divide(all, std::max(1u, limits.threads));
   std::vector<Part> parts(firsts.size() - 1);
   std::atomic<const char*> reason = nullptr;
   std::atomic<std::size_t> edges = 0;
   const auto work = [&](std::size_t p) {
     try {
-      KeyCheck check(all, transactions, parts[p].edges, parts[p].anomalies);
+      KeyCheck check(all, transactions, parts[p].edges, joints, parts[p].anomalies);
       std::size_t steps = 0, counted = 0;
       for (std::size_t k = firsts[p]; k < firsts[p + 1] && reason == nullptr; ++k) {
         check.run(k);
@@ -167,9 +168,10 @@ CheckResult check_list_append(const ModelInput& input) {
   const MopsByKey all(events, input.limits);
   const Transactions transactions(events, [](const Pair& p) { return p.outcome != OpType::fail; });
   const char* expired = all.expired();
+  std::atomic<Node> joints = static_cast<Node>(transactions.size());
   std::vector<std::vector<RawEdge>> edges;
   if (expired == nullptr) {
-    auto parts = check_keys(all, transactions, input.limits, expired);
+    auto parts = check_keys(all, transactions, input.limits, joints, expired);
     for (Part& part : parts) {
       anomalies.merge(std::move(part.anomalies));
       edges.push_back(std::move(part.edges));
@@ -179,7 +181,7 @@ CheckResult check_list_append(const ModelInput& input) {
   if (expired != nullptr) {
     anomalies.unknown(fmt::format("{} before all keys were looked at", expired));
   } else {
-    const Graph graph(transactions.size(), std::move(edges));
+    const Graph graph(joints, std::move(edges));
     edge_count = graph.edges();
     if (graph.edges() == 0 && !transactions.orders_any(wanted.order()))
       anomalies.unknown("no transaction depends on another, so nothing could be seen to go wrong",

@@ -9,12 +9,14 @@
 namespace gameday::txn {
 
 Component::Component(const Transactions& transactions, const Graph& graph, Order order,
-                     std::vector<Node> members)
-    : txns(std::move(members)) {
-  std::sort(txns.begin(), txns.end());
+                     const std::vector<Node>& members) {
+  std::vector<Node> inside = members;
+  std::sort(inside.begin(), inside.end());
+  const auto joints = std::lower_bound(inside.begin(), inside.end(), transactions.size());
+  txns.assign(inside.begin(), joints);
   const auto local = [&](Node n) -> std::int64_t {
-    const auto at = std::lower_bound(txns.begin(), txns.end(), n);
-    return at != txns.end() && *at == n ? at - txns.begin() : -1;
+    const auto at = std::lower_bound(inside.begin(), inside.end(), n);
+    return at != inside.end() && *at == n ? at - inside.begin() : -1;
   };
   std::vector<std::uint32_t> instants;  // those in which a transaction of the component completed
   if (order == Order::realtime) {
@@ -23,13 +25,14 @@ Component::Component(const Transactions& transactions, const Graph& graph, Order
     std::sort(instants.begin(), instants.end());
     instants.erase(std::unique(instants.begin(), instants.end()), instants.end());
   }
-  const auto clock = static_cast<std::uint32_t>(txns.size());
-  starts.reserve(txns.size() + instants.size() + 1);
-  for (const Node n : txns) {
+  const auto clock = static_cast<std::uint32_t>(inside.size());
+  starts.reserve(inside.size() + instants.size() + 1);
+  for (const Node n : inside) {
     starts.push_back(static_cast<std::uint32_t>(arcs.size()));
     for (std::size_t e = graph.begin(n); e < graph.end(n); ++e)
       if (const auto to = local(graph.target(e)); to >= 0)
         arcs.push_back({static_cast<std::uint32_t>(to), graph.relation(e)});
+    if (n >= transactions.size()) continue;
     // Transactions of a process between two of the component are in it, too.
     if (order == Order::process && transactions.next_of_process(n) != kNone)
       if (const auto to = local(transactions.next_of_process(n)); to >= 0)
@@ -55,7 +58,7 @@ namespace {
 
 constexpr std::uint32_t kUnreached = 0xffffffff;
 
-// The component with only some relations; steps between instants always.
+// The component with only some relations; those of instants and joints always.
 struct Masked {
   const Component& component;
   Relations mask;
@@ -80,7 +83,8 @@ struct Alternating {
     const auto arcs = component.from(state / 2);
     while (position < arcs.size()) {
       const auto& arc = arcs[position++];
-      if (arc.relation == 0 || (arc.relation & others) != 0) return std::int64_t{arc.to} * 2;
+      if (arc.relation == 0) return std::int64_t{arc.to} * 2 + state % 2;
+      if ((arc.relation & others) != 0) return std::int64_t{arc.to} * 2;
       if ((arc.relation & anti) != 0 && state % 2 == 0) return std::int64_t{arc.to} * 2 + 1;
     }
     return -1;
@@ -192,7 +196,7 @@ void Search::visit(std::uint32_t state, std::uint32_t next, std::uint32_t distan
 }
 
 // The shortest way back from the end of an edge to its beginning, of at most so many steps: breadth
-// first, where steps between instants cost nothing.
+// first, where steps of instants and joints cost nothing.
 std::optional<Cycle> Search::back(const Start& start, std::uint32_t depth) {
   for (const auto state : touched_) distance_[state] = kUnreached;
   touched_.clear();
@@ -217,7 +221,7 @@ std::optional<Cycle> Search::back(const Start& start, std::uint32_t depth) {
     const std::uint32_t distance = distance_[state];
     for (const auto& arc : component_.from(state / factor)) {
       if (arc.relation == 0)
-        visit(state, arc.to * factor, distance, 0, true);
+        visit(state, arc.to * factor + state % factor, distance, 0, true);
       else if (distance >= depth)
         continue;
       else if ((arc.relation & walk) != 0)
@@ -235,13 +239,14 @@ Cycle Search::path(const Start& start, std::uint32_t goal) const {
   Cycle steps;
   std::uint32_t to = goal / factor;
   for (std::uint32_t at = goal; at != first; at = parent_[at]) {
-    if (by_[at] == 0) continue;  // from an instant: the step began where that was entered
+    if (by_[at] == 0)
+      continue;  // from an instant or a joint: the step began where that was entered
     const std::uint32_t from = parent_[at] / factor;
     steps.push_back({from, to, by_[at]});
     to = from;
   }
-  // A step into an instant ends at the transaction that the instants lead to: `to` skipped them.
-  steps.push_back({start.from, start.to, start.relation});
+  // `to` is now where the edge itself leads: past the joints, if it enters one.
+  steps.push_back({start.from, to, start.relation});
   std::reverse(steps.begin(), steps.end());
   return steps;
 }

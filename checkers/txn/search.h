@@ -10,17 +10,17 @@
 namespace gameday::txn {
 
 // One component with an explicit clock: nodes 0 .. txns.size() - 1 are its transactions in order of
-// invocation, the nodes after them its instants. A completed transaction leads to its instant by
-// kRealtime; an instant leads to the next one and to the transactions that begin in it by relation
-// 0, which is no step of its own. So paths are those of the quadratic realtime relation, in linear
-// size.
+// invocation, the nodes after them its joints and then its instants. A completed transaction leads
+// to its instant by kRealtime; an instant leads to the next one and to the transactions that begin
+// in it by relation 0, which is no step of its own. So paths are those of the quadratic realtime
+// relation, in linear size.
 struct Component {
   struct Arc {
     std::uint32_t to;
     Relations relation;
   };
   Component(const Transactions& transactions, const Graph& graph, Order order,
-            std::vector<Node> members);
+            const std::vector<Node>& members);
 
   std::size_t size() const { return starts.size() - 1; }
   std::span<const Arc> from(std::uint32_t node) const {
