@@ -116,6 +116,7 @@ class Search {
   const Shape& shape_;
   const Limits& limits_;
   bool expired_ = false;
+  std::uint32_t goal_ = 0;  // of the way back that is looked for
   std::optional<FoundCycle> best_;
   std::vector<std::uint32_t> component_of_, distance_, parent_, touched_;
   std::vector<Relations> by_;
@@ -188,6 +189,11 @@ std::vector<Search::Start> Search::reachable(std::vector<Start> starts) {
 void Search::visit(std::uint32_t state, std::uint32_t next, std::uint32_t distance,
                    Relations relation, bool free) {
   if (distance_[next] <= distance) return;
+  // What cannot lead back to the goal: another component or, where an antidependency closes the
+  // cycle, one that the goal's comes before.
+  if (shape_.form == Shape::Form::single ? component_of_[next] < component_of_[goal_]
+                                         : component_of_[next] != component_of_[goal_])
+    return;
   if (distance_[next] == kUnreached) touched_.push_back(next);
   distance_[next] = distance;
   parent_[next] = state;
@@ -202,7 +208,7 @@ std::optional<Cycle> Search::back(const Start& start, std::uint32_t depth) {
   touched_.clear();
   queue_.clear();
   const std::uint32_t factor = doubled() ? 2 : 1;
-  const std::uint32_t goal = start.from * factor;
+  const std::uint32_t goal = goal_ = start.from * factor;
   const std::uint32_t first = start.to * factor + (doubled() ? 1 : 0);
   distance_[first] = 0;
   touched_.push_back(first);
