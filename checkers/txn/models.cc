@@ -1,5 +1,6 @@
 #include "checkers/model.h"
 #include "checkers/txn/list_append.h"
+#include "checkers/txn/rw_register.h"
 #include "checkers/txn/weak/check.h"
 
 namespace gameday {
@@ -9,6 +10,9 @@ std::span<const Model> transaction_models() {
       {"list-append", "append elle-list-append",
        "transactions that append to lists and read them: Elle's anomalies and consistency models",
        txn::check_list_append},
+      {"rw-register", "elle-rw-register wr",
+       "transactions that write registers and read them: Elle's anomalies and consistency models",
+       txn::check_rw_register},
       {"read-committed", "rc",
        "transactions of reads and writes of unique values: read committed with sessions, exactly",
        txn::weak::check_read_committed},

@@ -51,6 +51,7 @@ class Registers {
   bool never_written(Version v) const { return writer(v) == kWriterMask; }
   // Its writer wrote another one to the key after it.
   bool intermediate(Version v) const { return (writers_[index(v)] & kIntermediate) != 0; }
+  std::uint32_t key_of(Version v) const { return mops_[places_[index(v)]].key; }
   // Several transactions that may have committed wrote it: a read of it proves nothing.
   bool ambiguous(Version v) const { return (writers_[index(v)] & kAmbiguous) != 0; }
   // Sentences on what keeps a history from being judged as a whole: values written more than once.
