@@ -1,0 +1,152 @@
+// Jepsen's unique-ids, stats and unhandled-exceptions (jepsen.checker).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "checkers/workload/models.h"
+#include "checkers/workload/support.h"
+
+namespace gameday::workload {
+
+CheckResult check_unique_ids(const ModelInput& input) {
+  Report report(input);
+  const Events& events = input.events;
+  const Name generate = events.find_name("generate");
+  if (generate == Events::kNoName) return unfit(input, ":generate");
+  struct Id {
+    std::int64_t row = -1;
+    std::size_t count = 0;
+  };
+  Dense ids(report.values);
+  std::vector<Id> all;
+  std::size_t attempted = 0, acknowledged = 0;
+  Value low, high;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (report.expired()) break;
+    if (events.f(i) != generate) continue;
+    attempted += events.type(i) == OpType::invoke;
+    if (events.type(i) != OpType::ok) continue;
+    ++acknowledged;
+    const Value v = events.value(i);
+    const auto row = static_cast<std::int64_t>(i);
+    const auto at = static_cast<std::size_t>(ids.id(v));
+    if (at >= all.size()) all.resize(at + 1);
+    if (v.is_integer()) {
+      if (!low.is_integer() || v.as_integer() < low.as_integer()) low = v;
+      if (!high.is_integer() || v.as_integer() > high.as_integer()) high = v;
+    }
+    Id& id = all[at];
+    if (++id.count == 1) id.row = row;
+    if (id.count != 2) continue;
+    if (Anomaly* a = report.add("duplicated", {id.row, row})) {
+      a->summary = fmt::format("{} was handed out twice,{} and{}", report.show(v), report.when(id.row), report.when(row));
+      a->explanation = {fmt::format("{} and {} got the same id", report.call(id.row), report.call(row))};
+      a->detail["id"] = report.values.json(v);
+    }
+  }
+  Json duplicated = Json::object();
+  for (std::size_t id = 0; id < all.size() && duplicated.size() < 48; ++id)
+    if (all[id].count > 1) duplicated[report.values.edn(ids.value(static_cast<std::int32_t>(id)))] = all[id].count;
+  report.stats["attempted-count"] = attempted;
+  report.stats["acknowledged-count"] = acknowledged;
+  report.stats["duplicated-count"] = report.count();
+  report.stats["duplicated"] = std::move(duplicated);
+  report.stats["range"] = {report.values.json(low), report.values.json(high)};
+  return std::move(report).result(fmt::format("{} ids, all distinct", acknowledged));
+}
+
+CheckResult check_stats(const ModelInput& input) {
+  Report report(input);
+  const Events& events = input.events;
+  struct Counts {
+    std::array<std::size_t, 4> of{};
+    std::int64_t example = -1;
+  };
+  std::vector<Counts> by_f(events.name_count());
+  Counts all;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (!events.is_client(i) || events.type(i) == OpType::invoke) continue;
+    Counts& counts = by_f[events.f(i)];
+    counts.example = static_cast<std::int64_t>(i);
+    ++counts.of[static_cast<std::size_t>(events.type(i))];
+    ++all.of[static_cast<std::size_t>(events.type(i))];
+  }
+  const auto figures = [](const Counts& counts) {
+    const auto of = [&](OpType type) { return counts.of[static_cast<std::size_t>(type)]; };
+    return Json{{"valid?", of(OpType::ok) > 0},
+                {"count", of(OpType::ok) + of(OpType::fail) + of(OpType::info)},
+                {"ok-count", of(OpType::ok)},
+                {"fail-count", of(OpType::fail)},
+                {"info-count", of(OpType::info)}};
+  };
+  report.stats = figures(all);
+  report.stats.erase("valid?");
+  report.stats["by-f"] = Json::object();
+  for (std::size_t f = 0; f < by_f.size(); ++f) {
+    const Counts& counts = by_f[f];
+    if (counts.example < 0) continue;
+    report.stats["by-f"][events.name_text(static_cast<Name>(f))] = figures(counts);
+    if (counts.of[static_cast<std::size_t>(OpType::ok)] > 0) continue;
+    if (Anomaly* a = report.add("never-ok", {counts.example}))
+      a->summary = fmt::format("no :{} was ever :ok: {} :fail, {} :info", events.name_text(static_cast<Name>(f)),
+                               counts.of[static_cast<std::size_t>(OpType::fail)],
+                               counts.of[static_cast<std::size_t>(OpType::info)]);
+  }
+  if (report.stats["count"] == 0) report.unknown("no op of a client ever completed");
+  return std::move(report).result("every function was :ok at least once");
+}
+
+namespace {
+
+// The class of an exception as Clojure's datafy shows it ({:via [{:type ...} ...]}), else what the
+// error says first.
+Value exception_class(const Values& values, Value extra) {
+  const Value exception = values.get(extra, "exception");
+  if (!exception.is_nil()) {
+    const auto via = elements(values, values.get(exception, "via"));
+    const Value type = via.empty() ? values.get(exception, "type") : values.get(via[0], "type");
+    return type.is_nil() ? exception : type;
+  }
+  const Value error = values.get(extra, "error");
+  const auto parts = elements(values, error);
+  return parts.empty() ? error : parts[0];
+}
+
+}  // namespace
+
+CheckResult check_unhandled_exceptions(const ModelInput& input) {
+  Report report(input);
+  const Events& events = input.events;
+  struct Class {
+    std::size_t id, count;
+    std::int64_t example;
+  };
+  Dense ids(report.values);
+  std::vector<Class> classes;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (report.expired()) break;
+    if (events.type(i) != OpType::info || events.extra(i).is_nil()) continue;
+    const Value type = exception_class(report.values, events.extra(i));
+    if (type.is_nil()) continue;
+    ++total;
+    const auto id = static_cast<std::size_t>(ids.id(type));
+    if (id == classes.size()) classes.push_back({id, 0, static_cast<std::int64_t>(i)});
+    ++classes[id].count;
+  }
+  std::stable_sort(classes.begin(), classes.end(), [](const Class& a, const Class& b) { return a.count > b.count; });
+  report.stats["count"] = total;
+  report.stats["exceptions"] = Json::array();
+  for (const Class& c : classes) {
+    if (report.stats["exceptions"].size() >= kListLimit) break;
+    report.stats["exceptions"].push_back(
+        {{"class", report.values.json(ids.value(static_cast<std::int32_t>(c.id)))},
+         {"count", c.count},
+         {"example", events.describe(static_cast<std::size_t>(c.example))}});
+  }
+  // What a client did not handle says nothing about the database: valid, as in Jepsen.
+  return std::move(report).result(fmt::format("{} unhandled errors of {} kinds", total, classes.size()));
+}
+
+}  // namespace gameday::workload
