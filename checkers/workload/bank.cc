@@ -32,7 +32,8 @@ class Bank {
     report_.stats["error-count"] = report_.count();
     report_.stats["total-amount"] = total_;
     report_.stats["errors"] = std::move(errors_);
-    return std::move(report_).result(fmt::format("each of {} reads shows a total of {}", reads_, total_));
+    return std::move(report_).result(
+        fmt::format("each of {} reads shows a total of {}", reads_, total_));
   }
 
  private:
@@ -52,8 +53,8 @@ class Bank {
     std::int64_t total = 0;
     if (!strange.empty()) {
       if (Anomaly* a = error("unexpected-key", row))
-        a->summary = fmt::format("a read{} shows account {}, which the first read does not know", report_.when(row),
-                                 report_.show(strange[0]));
+        a->summary = fmt::format("a read{} shows account {}, which the first read does not know",
+                                 report_.when(row), report_.show(strange[0]));
     } else if (!nils.empty()) {
       if (Anomaly* a = error("nil-balance", row))
         a->summary = fmt::format("a read{} shows no balance (nil) of account {}", report_.when(row),
@@ -64,9 +65,11 @@ class Bank {
       wrong_total(row, total);
     } else if (!report_.input.options.negative_balances && !negative.empty()) {
       if (Anomaly* a = error("negative-value", row)) {
-        a->summary = fmt::format("a read{} shows account {} with a negative balance of {}", report_.when(row),
-                                 report_.show(negative[0]), balance(items, negative[0]));
-        a->explanation.push_back("a transfer must not take more than the account holds (--negative-balances allows it)");
+        a->summary =
+            fmt::format("a read{} shows account {} with a negative balance of {}",
+                        report_.when(row), report_.show(negative[0]), balance(items, negative[0]));
+        a->explanation.push_back(
+            "a transfer must not take more than the account holds (--negative-balances allows it)");
       }
     }
   }
@@ -77,9 +80,12 @@ class Bank {
     if (!figures.contains("lowest") || figures["lowest"] > total) figures["lowest"] = total;
     if (!figures.contains("highest") || figures["highest"] < total) figures["highest"] = total;
     if (a != nullptr) {
-      a->summary = fmt::format("a read{} shows a total of {} instead of {}: {} {}", report_.when(row), total, total_,
-                               total > total_ ? "too much by" : "missing", total > total_ ? total - total_ : total_ - total);
-      a->explanation.push_back("transfers move money and neither make nor lose it: the read saw a part of one only");
+      a->summary =
+          fmt::format("a read{} shows a total of {} instead of {}: {} {}", report_.when(row), total,
+                      total_, total > total_ ? "too much by" : "missing",
+                      total > total_ ? total - total_ : total_ - total);
+      a->explanation.push_back(
+          "transfers move money and neither make nor lose it: the read saw a part of one only");
       a->detail["total"] = total;
     }
   }
@@ -89,8 +95,9 @@ class Bank {
     count = count.is_number() ? count.get<std::size_t>() + 1 : std::size_t{1};
     Anomaly* a = report_.add(type, {report_.events.other(static_cast<std::size_t>(row)), row});
     if (a != nullptr)
-      a->explanation = {fmt::format("{} shows {}", report_.call(row),
-                                    report_.show(report_.events.value(static_cast<std::size_t>(row))))};
+      a->explanation = {
+          fmt::format("{} shows {}", report_.call(row),
+                      report_.show(report_.events.value(static_cast<std::size_t>(row))))};
     return a;
   }
 
@@ -106,8 +113,8 @@ class Bank {
       if (items[i + 1].is_nil()) continue;
       const auto n = integer(items[i + 1]);
       if (n && !__builtin_add_overflow(total, *n, &total)) continue;
-      report_.unknown(fmt::format("{} shows a balance of {}, which is no integer or too large", report_.call(row),
-                                  report_.show(items[i + 1])));
+      report_.unknown(fmt::format("{} shows a balance of {}, which is no integer or too large",
+                                  report_.call(row), report_.show(items[i + 1])));
       return false;
     }
     return true;

@@ -25,7 +25,8 @@ class Comments {
   CheckResult run() {
     const Events& events = report_.events;
     const Name write = events.find_name("write"), read = events.find_name("read");
-    if (write == Events::kNoName && read == Events::kNoName) return unfit(report_.input, ":write and :read");
+    if (write == Events::kNoName && read == Events::kNoName)
+      return unfit(report_.input, ":write and :read");
     std::size_t reads = 0;
     for (std::size_t i = 0; i < events.size(); ++i)
       if (events.f(i) == write) on_write(static_cast<std::int64_t>(i));
@@ -39,8 +40,8 @@ class Comments {
     report_.stats["write-count"] = all_.size();
     report_.stats["error-count"] = report_.count();
     if (reads == 0) report_.unknown("no :read is :ok, so nothing shows which writes are visible");
-    return std::move(report_).result(
-        fmt::format("each of {} reads shows, with a write, all that were acknowledged before it began", reads));
+    return std::move(report_).result(fmt::format(
+        "each of {} reads shows, with a write, all that were acknowledged before it began", reads));
   }
 
  private:
@@ -65,7 +66,8 @@ class Comments {
       if (last == nullptr || w.invoke > last->invoke) last = &w;
     }
     if (last == nullptr) return;
-    // How many were acknowledged before the last visible write began, and how many of them the read shows.
+    // How many were acknowledged before the last visible write began, and how many of them the read
+    // shows.
     const auto due = std::lower_bound(acknowledged_.begin(), acknowledged_.end(), last->invoke,
                                       [](const auto& a, std::int64_t at) { return a.first < at; }) -
                      acknowledged_.begin();
@@ -91,16 +93,22 @@ class Comments {
         if (first == nullptr) first = &ack;
         gone.push_back(ids_.value(static_cast<std::int32_t>(ack.second)));
       }
-    Anomaly* a = report_.add("missing-earlier-write", {first == nullptr ? -1 : first->first, last.invoke, row});
+    Anomaly* a = report_.add("missing-earlier-write",
+                             {first == nullptr ? -1 : first->first, last.invoke, row});
     if (a == nullptr || first == nullptr) return;
     const Value later = report_.events.value(static_cast<std::size_t>(last.invoke));
-    a->summary = fmt::format("a read{} shows {} without {}, which was acknowledged before {} began", report_.when(row),
-                             report_.show(later), report_.show(gone[0]), report_.show(later));
-    a->explanation = {fmt::format("{} acknowledged {}", report_.call(first->first), report_.show(gone[0])),
-                      fmt::format("{} began to write {} after that", report_.call(last.invoke), report_.show(later)),
-                      fmt::format("{} shows {} and not {}: it sees the later write without the earlier one",
-                                  report_.call(row), report_.show(later), report_.show(gone[0]))};
-    a->detail = {{"missing", list(report_.values, gone)}, {"missing-count", missing}, {"expected-count", due}};
+    a->summary = fmt::format("a read{} shows {} without {}, which was acknowledged before {} began",
+                             report_.when(row), report_.show(later), report_.show(gone[0]),
+                             report_.show(later));
+    a->explanation = {
+        fmt::format("{} acknowledged {}", report_.call(first->first), report_.show(gone[0])),
+        fmt::format("{} began to write {} after that", report_.call(last.invoke),
+                    report_.show(later)),
+        fmt::format("{} shows {} and not {}: it sees the later write without the earlier one",
+                    report_.call(row), report_.show(later), report_.show(gone[0]))};
+    a->detail = {{"missing", list(report_.values, gone)},
+                 {"missing-count", missing},
+                 {"expected-count", due}};
   }
 
   Report report_;

@@ -1,7 +1,7 @@
 // Jepsen's `counter`: each read lies between the least and the greatest value that the counter can
-// have had while it ran (jepsen.checker/counter). Increments count for the lower bound once they are
-// acknowledged and for the upper bound once they begin; decrements, which Jepsen does not allow, the
-// other way round.
+// have had while it ran (jepsen.checker/counter). Increments count for the lower bound once they
+// are acknowledged and for the upper bound once they begin; decrements, which Jepsen does not
+// allow, the other way round.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ class Counter {
 
   CheckResult run() {
     const Name add = events_.find_name("add"), read = events_.find_name("read");
-    if (add == Events::kNoName && read == Events::kNoName) return unfit(report_.input, ":add and :read");
+    if (add == Events::kNoName && read == Events::kNoName)
+      return unfit(report_.input, ":add and :read");
     for (std::size_t i = 0; i < events_.size(); ++i) {
       if (report_.expired()) break;
       if (!events_.is_client(i)) continue;
@@ -34,8 +35,8 @@ class Counter {
     report_.stats["error-count"] = report_.count();
     report_.stats["errors"] = std::move(errors_);
     report_.stats["final-bounds"] = {lower_, upper_};
-    return std::move(report_).result(
-        fmt::format("each of {} reads lies between what was acknowledged and what was attempted", reads_));
+    return std::move(report_).result(fmt::format(
+        "each of {} reads lies between what was acknowledged and what was attempted", reads_));
   }
 
  private:
@@ -50,12 +51,13 @@ class Counter {
     if (type == OpType::invoke && outcome(i) == OpType::fail) return true;
     // What an acknowledgement says of the amount is what was asked for, if it says nothing.
     Value v = events_.value(i);
-    if (v.is_nil() && events_.other(i) >= 0) v = events_.value(static_cast<std::size_t>(events_.other(i)));
+    if (v.is_nil() && events_.other(i) >= 0)
+      v = events_.value(static_cast<std::size_t>(events_.other(i)));
     const auto amount = integer(v);
     const bool begins = type == OpType::invoke;
     if (!amount) {
-      report_.unknown(fmt::format("{} adds {}, which is no integer", report_.call(static_cast<std::int64_t>(i)),
-                                  report_.show(v)));
+      report_.unknown(fmt::format("{} adds {}, which is no integer",
+                                  report_.call(static_cast<std::int64_t>(i)), report_.show(v)));
       return false;
     }
     adds_ += begins;
@@ -99,13 +101,17 @@ class Counter {
     const bool low = value < read.lower;
     Anomaly* a = report_.add(low ? "read-below-bounds" : "read-above-bounds", {read.invoke, row});
     if (a == nullptr) return;
-    a->summary = low ? fmt::format("a read{} shows {}, but {} had been acknowledged before it began",
-                                   report_.when(row), value, read.lower)
-                     : fmt::format("a read{} shows {}, but no more than {} had been asked for until it ended",
-                                   report_.when(row), value, read.upper);
-    a->explanation = {fmt::format("{} shows {}", report_.call(row), value),
-                      fmt::format("while it ran the counter was at least {} (acknowledged) and at most {} (attempted)",
-                                  read.lower, read.upper)};
+    a->summary =
+        low ? fmt::format("a read{} shows {}, but {} had been acknowledged before it began",
+                          report_.when(row), value, read.lower)
+            : fmt::format(
+                  "a read{} shows {}, but no more than {} had been asked for until it ended",
+                  report_.when(row), value, read.upper);
+    a->explanation = {
+        fmt::format("{} shows {}", report_.call(row), value),
+        fmt::format(
+            "while it ran the counter was at least {} (acknowledged) and at most {} (attempted)",
+            read.lower, read.upper)};
     a->detail = {{"lower", read.lower}, {"value", value}, {"upper", read.upper}};
   }
 

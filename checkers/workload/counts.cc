@@ -40,14 +40,17 @@ CheckResult check_unique_ids(const ModelInput& input) {
     if (++id.count == 1) id.row = row;
     if (id.count != 2) continue;
     if (Anomaly* a = report.add("duplicated", {id.row, row})) {
-      a->summary = fmt::format("{} was handed out twice,{} and{}", report.show(v), report.when(id.row), report.when(row));
-      a->explanation = {fmt::format("{} and {} got the same id", report.call(id.row), report.call(row))};
+      a->summary = fmt::format("{} was handed out twice,{} and{}", report.show(v),
+                               report.when(id.row), report.when(row));
+      a->explanation = {
+          fmt::format("{} and {} got the same id", report.call(id.row), report.call(row))};
       a->detail["id"] = report.values.json(v);
     }
   }
   Json duplicated = Json::object();
   for (std::size_t id = 0; id < all.size() && duplicated.size() < 48; ++id)
-    if (all[id].count > 1) duplicated[report.values.edn(ids.value(static_cast<std::int32_t>(id)))] = all[id].count;
+    if (all[id].count > 1)
+      duplicated[report.values.edn(ids.value(static_cast<std::int32_t>(id)))] = all[id].count;
   report.stats["attempted-count"] = attempted;
   report.stats["acknowledged-count"] = acknowledged;
   report.stats["duplicated-count"] = report.count();
@@ -89,7 +92,8 @@ CheckResult check_stats(const ModelInput& input) {
     report.stats["by-f"][events.name_text(static_cast<Name>(f))] = figures(counts);
     if (counts.of[static_cast<std::size_t>(OpType::ok)] > 0) continue;
     if (Anomaly* a = report.add("never-ok", {counts.example}))
-      a->summary = fmt::format("no :{} was ever :ok: {} :fail, {} :info", events.name_text(static_cast<Name>(f)),
+      a->summary = fmt::format("no :{} was ever :ok: {} :fail, {} :info",
+                               events.name_text(static_cast<Name>(f)),
                                counts.of[static_cast<std::size_t>(OpType::fail)],
                                counts.of[static_cast<std::size_t>(OpType::info)]);
   }
@@ -135,7 +139,8 @@ CheckResult check_unhandled_exceptions(const ModelInput& input) {
     if (id == classes.size()) classes.push_back({id, 0, static_cast<std::int64_t>(i)});
     ++classes[id].count;
   }
-  std::stable_sort(classes.begin(), classes.end(), [](const Class& a, const Class& b) { return a.count > b.count; });
+  std::stable_sort(classes.begin(), classes.end(),
+                   [](const Class& a, const Class& b) { return a.count > b.count; });
   report.stats["count"] = total;
   report.stats["exceptions"] = Json::array();
   for (const Class& c : classes) {
@@ -146,7 +151,8 @@ CheckResult check_unhandled_exceptions(const ModelInput& input) {
          {"example", events.describe(static_cast<std::size_t>(c.example))}});
   }
   // What a client did not handle says nothing about the database: valid, as in Jepsen.
-  return std::move(report).result(fmt::format("{} unhandled errors of {} kinds", total, classes.size()));
+  return std::move(report).result(
+      fmt::format("{} unhandled errors of {} kinds", total, classes.size()));
 }
 
 }  // namespace gameday::workload

@@ -1,7 +1,8 @@
-// Jepsen's long fork, the anomaly of parallel snapshot isolation: of two independent writes one read
-// sees the first only and another the second only (jepsen.tests.long-fork; Sovran et al., SOSP 2011).
-// Each key is written once, so the reads of a group of keys must form a chain by what they see, and
-// they do if each is contained in the next when they are in the order of how much they see.
+// Jepsen's long fork, the anomaly of parallel snapshot isolation: of two independent writes one
+// read sees the first only and another the second only (jepsen.tests.long-fork; Sovran et al., SOSP
+// 2011). Each key is written once, so the reads of a group of keys must form a chain by what they
+// see, and they do if each is contained in the next when they are in the order of how much they
+// see.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,17 +37,19 @@ class LongFork {
       if (events.type(i) == OpType::invoke && mops_.size() == 1 && !mops_[0].read && !on_write(row))
         return std::move(report_).result("");
       if (events.type(i) == OpType::ok &&
-          std::all_of(mops_.begin(), mops_.end(), [](const Mop& m) { return m.read; }) && !on_read(row))
+          std::all_of(mops_.begin(), mops_.end(), [](const Mop& m) { return m.read; }) &&
+          !on_read(row))
         return std::move(report_).result("");
     }
-    if (reads_ == 0 && writes_ == 0) return unfit(report_.input, "transactions of reads [:r k v] and writes [:w k v]");
+    if (reads_ == 0 && writes_ == 0)
+      return unfit(report_.input, "transactions of reads [:r k v] and writes [:w k v]");
     for (auto& group : groups_) judge(group.second);
     report_.stats["reads-count"] = reads_;
     report_.stats["early-read-count"] = early_;
     report_.stats["late-read-count"] = late_;
     report_.stats["fork-count"] = report_.count();
-    return std::move(report_).result(
-        fmt::format("{} reads of {} groups of keys see the writes in one order", reads_, groups_.size()));
+    return std::move(report_).result(fmt::format(
+        "{} reads of {} groups of keys see the writes in one order", reads_, groups_.size()));
   }
 
  private:
@@ -71,8 +74,9 @@ class LongFork {
       writer = row;
       return true;
     }
-    report_.unknown(fmt::format("key {} is written more than once, by {} and {}: which write a read saw is not known",
-                                report_.show(mops_[0].key), report_.call(writer), report_.call(row)));
+    report_.unknown(fmt::format(
+        "key {} is written more than once, by {} and {}: which write a read saw is not known",
+        report_.show(mops_[0].key), report_.call(writer), report_.call(row)));
     return false;
   }
 
@@ -94,8 +98,9 @@ class LongFork {
       if (k >= first_.size()) first_.resize(k + 1);
       if (first_[k].is_nil()) first_[k] = m.value;
       if (report_.values.equal(first_[k], m.value)) continue;
-      report_.unknown(fmt::format("reads show two values of key {}, {} and {}: this model judges keys written once",
-                                  report_.show(m.key), report_.show(first_[k]), report_.show(m.value)));
+      report_.unknown(fmt::format(
+          "reads show two values of key {}, {} and {}: this model judges keys written once",
+          report_.show(m.key), report_.show(first_[k]), report_.show(m.value)));
       return false;
     }
     for (auto* keys : {&all, &seen.keys}) {
@@ -104,15 +109,15 @@ class LongFork {
     }
     const auto size = report_.input.options.group_size.value_or(0);
     if (size > 0 && static_cast<std::size_t>(size) != all.size()) {
-      report_.unknown(fmt::format("{} reads {} keys, and a group has {} (--group-size)", report_.call(row), all.size(),
-                                  size));
+      report_.unknown(fmt::format("{} reads {} keys, and a group has {} (--group-size)",
+                                  report_.call(row), all.size(), size));
       return false;
     }
     ++reads_;
     early_ += seen.keys.empty();
     late_ += seen.keys.size() == all.size();
-    groups_[std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(all[0]))].push_back(
-        std::move(seen));
+    groups_[std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(all[0]))]
+        .push_back(std::move(seen));
     return true;
   }
 
@@ -136,14 +141,15 @@ class LongFork {
     const Value x = difference(a, b), y = difference(b, a);
     Anomaly* anomaly = report_.add("long-fork", {a.row, b.row});
     if (anomaly == nullptr) return;
-    anomaly->summary = fmt::format("one read{} sees the write of {} without that of {}, another{} that of {} without {}",
-                                   report_.when(a.row), report_.show(x), report_.show(y), report_.when(b.row),
-                                   report_.show(y), report_.show(x));
+    anomaly->summary = fmt::format(
+        "one read{} sees the write of {} without that of {}, another{} that of {} without {}",
+        report_.when(a.row), report_.show(x), report_.show(y), report_.when(b.row), report_.show(y),
+        report_.show(x));
     anomaly->explanation = {
-        fmt::format("{} shows {}: {} was written before {}", report_.call(a.row), value(a.row), report_.show(x),
-                    report_.show(y)),
-        fmt::format("{} shows {}: {} was written before {}; contradiction", report_.call(b.row), value(b.row),
-                    report_.show(y), report_.show(x))};
+        fmt::format("{} shows {}: {} was written before {}", report_.call(a.row), value(a.row),
+                    report_.show(x), report_.show(y)),
+        fmt::format("{} shows {}: {} was written before {}; contradiction", report_.call(b.row),
+                    value(b.row), report_.show(y), report_.show(x))};
     anomaly->detail["keys"] = {report_.values.json(x), report_.values.json(y)};
   }
 
@@ -154,8 +160,8 @@ class LongFork {
   Report report_;
   Dense keys_;
   std::vector<Mop> mops_;
-  std::vector<std::int64_t> writers_;  // by key
-  std::vector<Value> first_;           // by key: the value that reads show
+  std::vector<std::int64_t> writers_;                          // by key
+  std::vector<Value> first_;                                   // by key: the value that reads show
   std::unordered_map<std::string, std::vector<Seen>> groups_;  // by the numbers of their keys
   std::size_t reads_ = 0, writes_ = 0, early_ = 0, late_ = 0;
 };

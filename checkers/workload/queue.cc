@@ -1,5 +1,5 @@
-// Jepsen's `queue` (each dequeue came from somewhere) and `total-queue` (what goes in must come out),
-// of jepsen.checker. A :drain is a dequeue of each of its elements.
+// Jepsen's `queue` (each dequeue came from somewhere) and `total-queue` (what goes in must come
+// out), of jepsen.checker. A :drain is a dequeue of each of its elements.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,8 @@ class Queue {
     if (!collect()) return unfit(report_.input, ":enqueue and :dequeue");
     report_.stats["attempt-count"] = attempts_;
     report_.stats["dequeue-count"] = dequeues_;
-    return std::move(report_).result(fmt::format("each of {} dequeued elements had been enqueued", dequeues_));
+    return std::move(report_).result(
+        fmt::format("each of {} dequeued elements had been enqueued", dequeues_));
   }
 
   CheckResult total() {
@@ -40,13 +41,14 @@ class Queue {
     s["attempt-count"] = attempts_;
     s["acknowledged-count"] = acknowledged;
     s["ok-count"] = ok;
-    for (const auto& [name, group] : {std::pair{"lost", &lost_}, std::pair{"unexpected", &unexpected_},
-                                      std::pair{"duplicated", &duplicated_}, std::pair{"recovered", &recovered_}}) {
+    for (const auto& [name, group] :
+         {std::pair{"lost", &lost_}, std::pair{"unexpected", &unexpected_},
+          std::pair{"duplicated", &duplicated_}, std::pair{"recovered", &recovered_}}) {
       s[std::string(name) + "-count"] = group->size();
       s[name] = list(report_.values, *group);
     }
-    return std::move(report_).result(
-        fmt::format("all {} acknowledged elements came out, and no other than were enqueued", acknowledged));
+    return std::move(report_).result(fmt::format(
+        "all {} acknowledged elements came out, and no other than were enqueued", acknowledged));
   }
 
  private:
@@ -54,7 +56,8 @@ class Queue {
     const Events& events = report_.events;
     const Name enqueue = events.find_name("enqueue"), dequeue = events.find_name("dequeue"),
                drain = events.find_name("drain");
-    if (enqueue == Events::kNoName && dequeue == Events::kNoName && drain == Events::kNoName) return false;
+    if (enqueue == Events::kNoName && dequeue == Events::kNoName && drain == Events::kNoName)
+      return false;
     for (std::size_t i = 0; i < events.size(); ++i) {
       if (report_.expired()) break;
       const auto row = static_cast<std::int64_t>(i);
@@ -65,7 +68,8 @@ class Queue {
         if (type == OpType::ok) on_dequeue(row, events.value(i));
       } else if (events.f(i) == drain) {
         if (type == OpType::info)
-          report_.unknown(fmt::format("{} is :info: which elements it took is not known", report_.call(row)));
+          report_.unknown(
+              fmt::format("{} is :info: which elements it took is not known", report_.call(row)));
         if (type == OpType::ok)
           for (const Value v : elements(report_.values, events.value(i))) on_dequeue(row, v);
       }
@@ -77,7 +81,8 @@ class Queue {
     if (type != OpType::invoke && type != OpType::ok) return;
     Value v = report_.events.value(static_cast<std::size_t>(row));
     const auto other = report_.events.other(static_cast<std::size_t>(row));
-    if (type == OpType::ok && v.is_nil() && other >= 0) v = report_.events.value(static_cast<std::size_t>(other));
+    if (type == OpType::ok && v.is_nil() && other >= 0)
+      v = report_.events.value(static_cast<std::size_t>(other));
     Item& item = at(v);
     if (type == OpType::invoke) {
       ++item.attempts;
@@ -96,14 +101,17 @@ class Queue {
     item.out = row;
     ++item.dequeues;
     if (!each_ || item.dequeues <= item.attempts) return;
-    // One that was too much is not counted again if the element is enqueued later, as in Jepsen's model.
+    // One that was too much is not counted again if the element is enqueued later, as in Jepsen's
+    // model.
     if (item.attempts == 0) {
       nowhere(v, item, row, "nobody had tried to enqueue it before");
     } else if (Anomaly* a = report_.add("duplicated", {item.invoke, before, row})) {
-      a->summary = fmt::format("{} is dequeued{} once more than it had been enqueued", report_.show(v), report_.when(row));
-      a->explanation = {fmt::format("{} dequeued it already", report_.call(before)),
-                        fmt::format("{} dequeues it again; until then it had been enqueued {} times",
-                                    report_.call(row), item.attempts)};
+      a->summary = fmt::format("{} is dequeued{} once more than it had been enqueued",
+                               report_.show(v), report_.when(row));
+      a->explanation = {
+          fmt::format("{} dequeued it already", report_.call(before)),
+          fmt::format("{} dequeues it again; until then it had been enqueued {} times",
+                      report_.call(row), item.attempts)};
       a->detail["element"] = report_.values.json(v);
     }
   }
@@ -118,16 +126,19 @@ class Queue {
 
   void judge(const Item& item, Value v) {
     for (auto n = item.dequeues; item.attempts == 0 && n > 0; --n) unexpected_.push_back(v);
-    for (auto n = item.dequeues - item.attempts; item.attempts > 0 && n > 0; --n) duplicated_.push_back(v);
-    for (auto n = std::min(item.dequeues, item.attempts) - item.enqueues; n > 0; --n) recovered_.push_back(v);
+    for (auto n = item.dequeues - item.attempts; item.attempts > 0 && n > 0; --n)
+      duplicated_.push_back(v);
+    for (auto n = std::min(item.dequeues, item.attempts) - item.enqueues; n > 0; --n)
+      recovered_.push_back(v);
     for (auto n = item.enqueues - item.dequeues; n > 0; --n) lost_.push_back(v);
-    if (item.dequeues > 0 && item.attempts == 0) nowhere(v, item, item.out, "nobody tried to enqueue it");
+    if (item.dequeues > 0 && item.attempts == 0)
+      nowhere(v, item, item.out, "nobody tried to enqueue it");
     if (item.enqueues <= item.dequeues) return;
     if (Anomaly* a = report_.add("lost", {item.invoke, item.ok, item.out})) {
-      a->summary = fmt::format("{} was enqueued and acknowledged{}, and never came out", report_.show(v),
-                               report_.when(item.ok));
-      a->explanation = {fmt::format("{} was :ok, {} of {} acknowledged enqueues of it came out", report_.call(item.ok),
-                                    item.dequeues, item.enqueues)};
+      a->summary = fmt::format("{} was enqueued and acknowledged{}, and never came out",
+                               report_.show(v), report_.when(item.ok));
+      a->explanation = {fmt::format("{} was :ok, {} of {} acknowledged enqueues of it came out",
+                                    report_.call(item.ok), item.dequeues, item.enqueues)};
       a->detail["element"] = report_.values.json(v);
     }
   }

@@ -1,6 +1,6 @@
 // elle-cli's `sequential` (Jepsen's CockroachDB, TiDB and Dgraph tests): a client inserts the
-// subkeys k_0, k_1, ... of a key one after another; another reads them in reverse, so from the first
-// one that it finds on it must find all.
+// subkeys k_0, k_1, ... of a key one after another; another reads them in reverse, so from the
+// first one that it finds on it must find all.
 #include <fmt/format.h>
 
 #include "checkers/workload/models.h"
@@ -36,7 +36,8 @@ CheckResult check_sequential(const ModelInput& input) {
     const auto row = static_cast<std::int64_t>(i);
     const auto parts = elements(report.values, events.value(i));
     if (parts.size() != 2 || !(parts[1].is_nil() || parts[1].is_sequence())) {
-      report.unknown(fmt::format("{} shows {}, not [key [subkey ...]]", report.call(row), report.show(events.value(i))));
+      report.unknown(fmt::format("{} shows {}, not [key [subkey ...]]", report.call(row),
+                                 report.show(events.value(i))));
       continue;
     }
     ++reads;
@@ -52,18 +53,23 @@ CheckResult check_sequential(const ModelInput& input) {
     if (Anomaly* a = report.add("trailing-nil", {events.other(i), row})) {
       std::size_t gap = first;
       while (!found[gap].is_nil()) ++gap;
-      a->summary = fmt::format("a read{} of key {} finds {} and not the subkey inserted before {}", report.when(row),
-                               report.show(parts[0]), report.show(found[first]), report.show(found[gap - 1]));
+      a->summary = fmt::format("a read{} of key {} finds {} and not the subkey inserted before {}",
+                               report.when(row), report.show(parts[0]), report.show(found[first]),
+                               report.show(found[gap - 1]));
       a->explanation = {
-          fmt::format("{} read the subkeys from the last one to the first and found {}", report.call(row),
-                      report.show(parts[1])),
-          "each subkey is inserted after the one before it is acknowledged, so who finds one must find all before it"};
+          fmt::format("{} read the subkeys from the last one to the first and found {}",
+                      report.call(row), report.show(parts[1])),
+          "each subkey is inserted after the one before it is acknowledged, so who finds one must "
+          "find all before it"};
       a->detail = {{"key", report.values.json(parts[0])}, {"read", report.values.json(parts[1])}};
     }
   }
-  if (reads == 0) report.unknown("no :read is :ok, so nothing shows in which order inserts became visible");
-  report.stats = {{"all-count", all}, {"some-count", some}, {"none-count", none}, {"bad-count", bad}};
-  return std::move(report).result(fmt::format("none of {} reads finds a subkey without those inserted before", reads));
+  if (reads == 0)
+    report.unknown("no :read is :ok, so nothing shows in which order inserts became visible");
+  report.stats = {
+      {"all-count", all}, {"some-count", some}, {"none-count", none}, {"bad-count", bad}};
+  return std::move(report).result(
+      fmt::format("none of {} reads finds a subkey without those inserted before", reads));
 }
 
 }  // namespace gameday::workload

@@ -58,19 +58,21 @@ CheckResult check_set(const ModelInput& input) {
     if (e.ok >= 0 && !e.read) {
       lost.push_back(v);
       if (Anomaly* a = report.add("lost", {e.invoke, e.ok, last})) {
-        a->summary = fmt::format("{} was acknowledged{} and is not in the last read{}", report.show(v),
-                                 report.when(e.ok), report.when(last));
-        a->explanation = {fmt::format("{} was :ok: the element is in the set from then on, and nothing removes it",
-                                      report.call(e.ok)),
-                          fmt::format("{} shows the set without it", report.call(last))};
+        a->summary = fmt::format("{} was acknowledged{} and is not in the last read{}",
+                                 report.show(v), report.when(e.ok), report.when(last));
+        a->explanation = {
+            fmt::format(
+                "{} was :ok: the element is in the set from then on, and nothing removes it",
+                report.call(e.ok)),
+            fmt::format("{} shows the set without it", report.call(last))};
         a->detail["element"] = report.values.json(v);
       }
     }
     if (e.read && e.invoke < 0) {
       unexpected.push_back(v);
       if (Anomaly* a = report.add("unexpected", {last})) {
-        a->summary = fmt::format("{} is in the last read{}, and nobody tried to add it", report.show(v),
-                                 report.when(last));
+        a->summary = fmt::format("{} is in the last read{}, and nobody tried to add it",
+                                 report.show(v), report.when(last));
         a->detail["element"] = report.values.json(v);
       }
     }
@@ -85,7 +87,8 @@ CheckResult check_set(const ModelInput& input) {
   report.stats["unexpected"] = list(report.values, unexpected);
   report.stats["recovered"] = list(report.values, recovered);
   return std::move(report).result(
-      fmt::format("all {} acknowledged elements are in the last read, and no other than were added", acknowledged));
+      fmt::format("all {} acknowledged elements are in the last read, and no other than were added",
+                  acknowledged));
 }
 
 }  // namespace gameday::workload

@@ -1,8 +1,8 @@
-// Jepsen's `set-full`: the fate of each element over all reads (jepsen.checker/set-full). An element
-// is known once its add is acknowledged or a read shows it; stable if every read from some time on
-// shows it; lost if, known, no read from some time on does. "Last" is by invocation, as in Jepsen.
-// The reads are put in the order of their invocations, so that each element's last read with and
-// last read without it are found in one pass over the contents of all reads.
+// Jepsen's `set-full`: the fate of each element over all reads (jepsen.checker/set-full). An
+// element is known once its add is acknowledged or a read shows it; stable if every read from some
+// time on shows it; lost if, known, no read from some time on does. "Last" is by invocation, as in
+// Jepsen. The reads are put in the order of their invocations, so that each element's last read
+// with and last read without it are found in one pass over the contents of all reads.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,7 +33,8 @@ class SetFull {
 
   CheckResult run() {
     const Name add = events_.find_name("add"), read = events_.find_name("read");
-    if (add == Events::kNoName && read == Events::kNoName) return unfit(report_.input, ":add and :read");
+    if (add == Events::kNoName && read == Events::kNoName)
+      return unfit(report_.input, ":add and :read");
     if (!collect(add, read) || !look_into_reads()) return std::move(report_).result("");
     std::size_t attempts = 0;
     for (std::size_t id = 0; id < all_.size(); ++id) {
@@ -45,8 +46,9 @@ class SetFull {
     if (report_.count() == 0 && stable_ == 0)
       report_.unknown(attempts == 0 ? "nothing was added"
                                     : "no element was ever read after it was added");
-    return std::move(report_).result(fmt::format("{} of {} elements stable, none lost, {} stale for a while",
-                                                 stable_, attempts, stale_.size()));
+    return std::move(report_).result(
+        fmt::format("{} of {} elements stable, none lost, {} stale for a while", stable_, attempts,
+                    stale_.size()));
   }
 
  private:
@@ -84,7 +86,8 @@ class SetFull {
       const Read& read = reads_[static_cast<std::size_t>(r)];
       latest_end_[static_cast<std::size_t>(r)] =
           std::max(latest_end_[static_cast<std::size_t>(r) + 1], read.done);
-      for (const Value v : elements(report_.values, events_.value(static_cast<std::size_t>(read.done)))) {
+      for (const Value v :
+           elements(report_.values, events_.value(static_cast<std::size_t>(read.done)))) {
         if (report_.expired()) return false;
         Element& e = element(v);
         if (e.seen_in == r) {
@@ -106,8 +109,10 @@ class SetFull {
         duplicated_.size() < kListLimit)
       duplicated_.push_back(v);
     if (Anomaly* a = report_.add("duplicated", {read.done})) {
-      a->summary = fmt::format("one read{} shows {} more than once", report_.when(read.done), report_.show(v));
-      a->explanation = {fmt::format("a set holds an element once; {} lists it again", report_.call(read.done))};
+      a->summary = fmt::format("one read{} shows {} more than once", report_.when(read.done),
+                               report_.show(v));
+      a->explanation = {
+          fmt::format("a set holds an element once; {} lists it again", report_.call(read.done))};
       a->detail["element"] = report_.values.json(v);
     }
   }
@@ -116,7 +121,8 @@ class SetFull {
 
   void judge(const Element& e, Value v) {
     // A read after the last one with the element that ended after the add began is one without it.
-    const bool stable = e.present >= 0 && latest_end_[static_cast<std::size_t>(e.present) + 1] < e.add;
+    const bool stable =
+        e.present >= 0 && latest_end_[static_cast<std::size_t>(e.present) + 1] < e.add;
     const bool lost = !stable && e.known >= 0 && !reads_.empty() && e.known < reads_.back().invoke;
     if (stable) {
       ++stable_;
@@ -141,29 +147,34 @@ class SetFull {
     if (!report_.input.options.set_linearizable || row < e.known) return;
     const Read& read = reads_[static_cast<std::size_t>(e.absent)];
     if (Anomaly* a = report_.add("stale", {e.known, read.invoke, read.done})) {
-      a->summary = fmt::format("{} was known to be in the set{}, and a read that began{} does not show it",
-                               report_.show(v), report_.when(e.known), report_.when(read.invoke));
-      a->explanation = {fmt::format("{} shows that the element is in the set", report_.call(e.known)),
-                        fmt::format("{} began after that and does not show it; a later read does",
-                                    report_.call(read.invoke))};
+      a->summary =
+          fmt::format("{} was known to be in the set{}, and a read that began{} does not show it",
+                      report_.show(v), report_.when(e.known), report_.when(read.invoke));
+      a->explanation = {
+          fmt::format("{} shows that the element is in the set", report_.call(e.known)),
+          fmt::format("{} began after that and does not show it; a later read does",
+                      report_.call(read.invoke))};
       a->detail = {{"element", report_.values.json(v)}, {"stable-latency", latency}};
     }
   }
 
   void judge_lost(const Element& e, Value v) {
     const Read& last = reads_.back();
-    const std::int64_t seen = e.present >= 0 ? reads_[static_cast<std::size_t>(e.present)].invoke : -1;
+    const std::int64_t seen =
+        e.present >= 0 ? reads_[static_cast<std::size_t>(e.present)].invoke : -1;
     const std::int64_t since = seen >= 0 ? time(seen) + 1 : 0;
     const std::int64_t latency = std::max<std::int64_t>(since - time(e.known), 0) / 1'000'000;
     lost_latencies_.push_back(latency);
     lost_.push_back(v);
     if (Anomaly* a = report_.add("lost", {e.known, seen, last.done})) {
-      a->summary = fmt::format("{} was in the set{} and is lost: the last read{} does not show it", report_.show(v),
-                               report_.when(e.known), report_.when(last.invoke));
-      a->explanation.push_back(fmt::format("{} shows that the element was in the set", report_.call(e.known)));
-      a->explanation.push_back(seen >= 0 ? fmt::format("the last read to show it began{} (op {})", report_.when(seen),
-                                                       events_.index(static_cast<std::size_t>(seen)))
-                                         : std::string("no read ever showed it"));
+      a->summary = fmt::format("{} was in the set{} and is lost: the last read{} does not show it",
+                               report_.show(v), report_.when(e.known), report_.when(last.invoke));
+      a->explanation.push_back(
+          fmt::format("{} shows that the element was in the set", report_.call(e.known)));
+      a->explanation.push_back(
+          seen >= 0 ? fmt::format("the last read to show it began{} (op {})", report_.when(seen),
+                                  events_.index(static_cast<std::size_t>(seen)))
+                    : std::string("no read ever showed it"));
       a->explanation.push_back(fmt::format("{} began later, and no read from then on shows it",
                                            report_.call(last.invoke)));
       a->detail = {{"element", report_.values.json(v)}, {"lost-latency", latency}};
@@ -182,7 +193,8 @@ class SetFull {
     s["never-read"] = list(report_.values, never_read_);
     s["stale"] = list(report_.values, stale_);
     s["duplicated"] = list(report_.values, duplicated_);
-    std::stable_sort(worst_.begin(), worst_.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::stable_sort(worst_.begin(), worst_.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
     s["worst-stale"] = Json::array();
     for (std::size_t i = 0; i < std::min<std::size_t>(worst_.size(), 8); ++i)
       s["worst-stale"].push_back({{"element", report_.values.json(worst_[i].second)},

@@ -9,7 +9,8 @@ namespace gameday::workload {
 
 Anomaly* Report::add(std::string_view type, std::initializer_list<std::int64_t> rows) {
   ++count_;
-  auto known = std::find_if(types_.begin(), types_.end(), [&](const auto& t) { return t.first == type; });
+  auto known =
+      std::find_if(types_.begin(), types_.end(), [&](const auto& t) { return t.first == type; });
   const bool first = known == types_.end();
   if (first) known = types_.insert(known, {std::string(type), 0});
   ++known->second;
@@ -32,7 +33,8 @@ Anomaly* Report::add(std::string_view type, std::initializer_list<std::int64_t> 
 }
 
 void Report::unknown(std::string reason) {
-  if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end()) reasons_.push_back(std::move(reason));
+  if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end())
+    reasons_.push_back(std::move(reason));
 }
 
 bool Report::expired() {
@@ -51,8 +53,8 @@ CheckResult Report::result(std::string valid_summary) && {
     reasons += (i == 0 ? "" : "; ") + reasons_[i];
   if (count_ > 0) {
     result.verdict = Verdict::invalid;
-    result.summary = fmt::format("{} {}; the first: {}", count_, count_ == 1 ? "anomaly" : "anomalies",
-                                 anomalies_[0].summary);
+    result.summary = fmt::format("{} {}; the first: {}", count_,
+                                 count_ == 1 ? "anomaly" : "anomalies", anomalies_[0].summary);
     if (!reasons.empty()) result.summary += fmt::format(" (not judged: {})", reasons);
   } else if (!reasons.empty()) {
     result.verdict = Verdict::unknown;

@@ -19,7 +19,8 @@ using Name = Events::Name;
 // Collects anomalies: words the first kAnomalyLimit, at least one of each type, and counts all.
 class Report {
  public:
-  explicit Report(const ModelInput& in) : input(in), events(in.events), values(in.events.values()) {}
+  explicit Report(const ModelInput& in)
+      : input(in), events(in.events), values(in.events.values()) {}
 
   // The anomaly to word, or nullptr if it is only counted. Valid until the next call.
   Anomaly* add(std::string_view type, std::initializer_list<std::int64_t> rows);
@@ -34,8 +35,8 @@ class Report {
 
   // For sentences: "process 3's :read at 12.304 s (op 17)", of a row.
   std::string call(std::int64_t row) const;
-  std::string when(std::int64_t row) const;      // " at 12.304 s"; empty: no times
-  std::string show(Value v) const;               // cut to what fits into a sentence
+  std::string when(std::int64_t row) const;  // " at 12.304 s"; empty: no times
+  std::string show(Value v) const;           // cut to what fits into a sentence
 
   const ModelInput& input;
   const Events& events;

@@ -1,6 +1,6 @@
-// Cases are data: testdata/<model>/<name>.edn is a history, <name>.expected.json says what must come
-// out: "valid" (true, false or "unknown"), "anomaly-types", some of the "stats", words that the
-// result "says", and the "options" that the model is run with.
+// Cases are data: testdata/<model>/<name>.edn is a history, <name>.expected.json says what must
+// come out: "valid" (true, false or "unknown"), "anomaly-types", some of the "stats", words that
+// the result "says", and the "options" that the model is run with.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -63,9 +63,11 @@ TEST_P(Case, IsJudgedAsExpected) {
   const Json expected = Json::parse(in);
   const std::string name = fs::path(GetParam()).parent_path().string();
   const auto all = workload_models();
-  const auto model = std::find_if(all.begin(), all.end(), [&](const Model& m) { return m.name == name; });
+  const auto model =
+      std::find_if(all.begin(), all.end(), [&](const Model& m) { return m.name == name; });
   ASSERT_NE(model, all.end()) << name;
-  const ModelOptions options = parse_options(expected.value("options", Json::object()), file.parent_path());
+  const ModelOptions options =
+      parse_options(expected.value("options", Json::object()), file.parent_path());
   const CheckResult result = model->check({*events, options, Limits{}});
   const std::string dump = to_json(result).dump(2);
 
@@ -89,11 +91,14 @@ TEST_P(Case, IsJudgedAsExpected) {
   EXPECT_NE(said.find(expected.value("says", "")), std::string::npos) << said;
 }
 
-INSTANTIATE_TEST_SUITE_P(Testdata, Case, testing::ValuesIn(case_names()), [](const auto& parameter) {
-  std::string name = parameter.param;
-  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Testdata, Case, testing::ValuesIn(case_names()),
+                         [](const auto& parameter) {
+                           std::string name = parameter.param;
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+                           return name;
+                         });
 
 // Every model says what it needs, and does not judge what it does not know.
 TEST(Workload, AnEmptyHistoryIsNeverInvalid) {
