@@ -35,6 +35,8 @@ std::span<const Model> workload_models() {
        check_monotonic_writes},
       {"writes-follow-reads", "wfr", "a client's write is newer than what it read before",
        check_writes_follow_reads},
+      {"kafka", "", "messages of a log are neither lost, doubled nor out of order", check_kafka},
+      {"staleness", "", "how old reads of registers are, in ms and versions", check_staleness},
       {"causal", "", "Jepsen's causal register: each op sees those it links to", check_causal},
       {"adya", "g2 write-skew", "of two inserts that exclude each other at most one commits (G2)",
        check_adya},

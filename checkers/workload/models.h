@@ -27,5 +27,7 @@ CheckResult check_adya(const ModelInput& input);
 CheckResult check_objectives(const ModelInput& input);
 CheckResult check_convergence(const ModelInput& input);
 CheckResult check_log_file_pattern(const ModelInput& input);
+CheckResult check_kafka(const ModelInput& input);
+CheckResult check_staleness(const ModelInput& input);
 
 }  // namespace gameday::workload
