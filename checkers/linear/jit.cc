@@ -236,6 +236,13 @@ class Judge {
   void settle(C& c) const;
   bool blocked(const C& c, std::size_t slot) const;
   C after(const C& c, std::size_t slot, State state) const;
+  // A write of what is there already still gives the others a place to have gone without a trace.
+  bool hides(const C& c, std::size_t slot) const {
+    if (!overwrites_.test(slot)) return false;
+    Mask<W> others = c.must.both(overwrites_);
+    others.reset(slot);
+    return others.meets(others);
+  }
   void wanted(const C& c);
   template <typename Out>
   bool expand(const C& c, std::size_t x, std::uint32_t infos, Out out);
@@ -414,7 +421,8 @@ void Judge<M, W>::take_info(const C& c, std::uint32_t k, Reach reach) {
   if (available_[k] == 0) return;
   const Operation& op = ops_[kept_[k].op];
   const State state = model_.step(c.state, op);
-  if (state == kIllegal || state == c.state) return;
+  if (state == kIllegal) return;
+  if (state == c.state && !(model_.overwrites(op) && c.must.meets(overwrites_))) return;
   if (used_.count(c.used, k) >= available_[k]) return;
   bool equal = false;  // an equal call that is open goes first
   c.may.each([&](std::size_t slot) { equal = equal || ops_[open_[slot]].same_effect(op); });
@@ -459,7 +467,7 @@ bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out
           return;
       }
       const State s = model_.step(c.state, op);
-      if (s == kIllegal || s == c.state) return;
+      if (s == kIllegal || (s == c.state && !hides(c, slot))) return;
       reach(after(c, slot, s), level);
     });
     if (exhausted()) return false;

@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "checkers/events/read.h"
+#include "checkers/model.h"
+
+namespace gameday {
+namespace {
+
+CheckResult judged(std::string_view model, std::string_view edn, ModelOptions options = {}) {
+  const auto events = parse_events(edn);
+  if (!events) throw std::invalid_argument(events.error().message);
+  const Limits limits;
+  for (const Model& m : linear_models())
+    if (m.name == model) return m.check({*events, options, limits});
+  throw std::invalid_argument("no such model");
+}
+
+constexpr std::string_view kStale =
+    "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n"
+    "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n"
+    "{:process 0, :type :invoke, :f :write, :value 2}\n{:process 0, :type :ok, :f :write, :value 2}\n"
+    "{:process 1, :type :invoke, :f :read, :value nil}\n{:process 1, :type :ok, :f :read, :value 1}\n";
+
+TEST(LinearCheck, TellsWhereEveryOrderFailsAndKeepsTheSources) {
+  const auto result = judged("cas-register", kStale);
+  ASSERT_EQ(result.verdict, Verdict::invalid);
+  ASSERT_EQ(result.anomalies.size(), 1u);
+  const auto& anomaly = result.anomalies[0];
+  EXPECT_EQ(anomaly.type, "nonlinearizable");
+  EXPECT_EQ(anomaly.detail["op"], 7);
+  EXPECT_EQ(anomaly.detail["prefix-length"], 3);
+  EXPECT_FALSE(anomaly.detail["alternatives"].empty());
+  EXPECT_TRUE(std::find(anomaly.ops.begin(), anomaly.ops.end(), 7) != anomaly.ops.end());
+}
+
+TEST(LinearCheck, TakesAnInitialState) {
+  constexpr std::string_view kRead =
+      "{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 5}\n";
+  ModelOptions options;
+  EXPECT_EQ(judged("register", kRead, options).verdict, Verdict::invalid);
+  options.initial = "5";
+  EXPECT_EQ(judged("register", kRead, options).verdict, Verdict::valid);
+  options.initial = "6";
+  EXPECT_EQ(judged("register", kRead, options).verdict, Verdict::invalid);
+}
+
+TEST(LinearCheck, AForeignFunctionIsUnknown) {
+  const auto result = judged("mutex", "{:process 0, :type :invoke, :f :frobnicate, :value 1}\n");
+  EXPECT_EQ(result.verdict, Verdict::unknown);
+  EXPECT_NE(result.summary.find("frobnicate"), std::string::npos) << result.summary;
+}
+
+// A register with 80 writes open at once: more than fit into one word.
+TEST(LinearCheck, TakesMoreOpenCallsThanBitsInAWord) {
+  std::string text;
+  for (int p = 0; p < 80; ++p)
+    text += fmt::format("{{:process {}, :type :invoke, :f :write, :value {}}}\n", p, p % 5);
+  for (int p = 0; p < 80; ++p)
+    text += fmt::format("{{:process {}, :type :ok, :f :write, :value {}}}\n", p, p % 5);
+  text += "{:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :read, :value 3}\n";
+  EXPECT_EQ(judged("cas-register", text).verdict, Verdict::valid);
+  text += "{:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :read, :value 4}\n";
+  EXPECT_EQ(judged("cas-register", text).verdict, Verdict::invalid);
+}
+
+}  // namespace
+}  // namespace gameday
