@@ -54,6 +54,23 @@ TEST(LinearCheck, AForeignFunctionIsUnknown) {
   EXPECT_NE(result.summary.find("frobnicate"), std::string::npos) << result.summary;
 }
 
+// The only order: write 1, write 0, cas [0 2]; the write of 0 changes nothing but hides that of 1.
+TEST(LinearCheck, AWriteOfWhatIsThereHidesAnother) {
+  EXPECT_EQ(judged("cas-register",
+                   "{:process 1, :type :invoke, :f :write, :value 0}\n"
+                   "{:process 1, :type :ok, :f :write, :value 0}\n"
+                   "{:process 0, :type :invoke, :f :write, :value 1}\n"
+                   "{:process 1, :type :invoke, :f :write, :value 0}\n"
+                   "{:process 2, :type :invoke, :f :cas, :value [0 2]}\n"
+                   "{:process 2, :type :ok, :f :cas, :value [0 2]}\n"
+                   "{:process 1, :type :ok, :f :write, :value 0}\n"
+                   "{:process 0, :type :ok, :f :write, :value 1}\n"
+                   "{:process 2, :type :invoke, :f :read}\n"
+                   "{:process 2, :type :ok, :f :read, :value 2}\n")
+                .verdict,
+            Verdict::valid);
+}
+
 // A register with 80 writes open at once: more than fit into one word.
 TEST(LinearCheck, TakesMoreOpenCallsThanBitsInAWord) {
   std::string text;
