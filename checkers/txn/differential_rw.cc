@@ -157,7 +157,8 @@ bool serial_order(const Tiny& tiny, Kept kept, unsigned placed, std::array<int, 
     auto next = state;
     for (const Step& s : tiny[i].steps) {
       if (s.write) next[static_cast<std::size_t>(s.key)] = s.value;
-      else if (tiny[i].outcome == OpType::ok && next[static_cast<std::size_t>(s.key)] != s.value) fits = false;
+      else if (tiny[i].outcome == OpType::ok && next[static_cast<std::size_t>(s.key)] != s.value)
+        fits = false;
     }
     if (fits && serial_order(tiny, kept, placed | 1u << i, next)) return true;
   }
@@ -318,7 +319,8 @@ std::string differential_rw(std::uint64_t seed, std::size_t histories) {
       const CheckResult judged = weak[l](input);
       const bool holds = Definition(tiny, static_cast<weak::Level>(l)).holds();
       if (judged.verdict != (holds ? Verdict::valid : Verdict::invalid))
-        return show(events, fmt::format("weak level {} holds: {}, but {}", l, holds, judged.summary), seed + i);
+        return show(events, fmt::format("weak level {} holds: {}, but {}", l, holds, judged.summary),
+                    seed + i);
     }
   }
   return "";

@@ -92,18 +92,22 @@ class RwRegister {
       if (early == nullptr) continue;
       const std::string key = r_.key_text(later.key);
       const auto data = [&](Version u, Version v) {
-        return Json{{"key", r_.key_json(later.key)}, {"value", r_.value_json(u)}, {"value'", r_.value_json(v)}};
+        return Json{{"key", r_.key_json(later.key)},
+                    {"value", r_.value_json(u)},
+                    {"value'", r_.value_json(v)}};
       };
       if (one == kWr && early->writes && later.reads && early->write == later.read)
         return {fmt::format("{} wrote {} = {}, which was read by {}", a, key,
                             r_.value_text(later.read), b),
                 {{"key", r_.key_json(later.key)}, {"value", r_.value_json(later.read)}}};
       if (one == kWw && early->writes && later.writes && precedes(early->write, later.write))
-        return {fmt::format("{} set key {} to {}, and {} set it to {}, which came later in the version order",
+        return {fmt::format("{} set key {} to {}, and {} set it to {}, which came later in the version "
+                            "order",
                             a, key, r_.value_text(early->write), b, r_.value_text(later.write)),
                 data(early->write, later.write)};
       if (one == kRw && early->reads && later.writes && precedes(early->read, later.write))
-        return {fmt::format("{} read key {} = {}, and {} set it to {}, which came later in the version order",
+        return {fmt::format("{} read key {} = {}, and {} set it to {}, which came later in the version "
+                            "order",
                             a, key, r_.value_text(early->read), b, r_.value_text(later.write)),
                 data(early->read, later.write)};
     }
@@ -113,7 +117,7 @@ class RwRegister {
  private:
   std::span<const Version> successors(Version v) const {
     const auto i = static_cast<std::size_t>(v);
-    return std::span(successors_).subspan(successors_first_[i], successors_first_[i + 1] - successors_first_[i]);
+    return {successors_.data() + successors_first_[i], successors_.data() + successors_first_[i + 1]};
   }
   bool precedes(Version u, Version v) const {
     if (u == kInitial) return v != kInitial;

@@ -27,7 +27,9 @@ class Accesses {
   std::size_t size() const { return session_.size(); }
   Node initial() const { return static_cast<Node>(size()); }
   std::size_t keys() const { return keys_; }
-  std::span<const Read> reads(Node t) const { return {reads_.data() + read_first_[t], reads_.data() + read_first_[t + 1]}; }
+  std::span<const Read> reads(Node t) const {
+    return {reads_.data() + read_first_[t], reads_.data() + read_first_[t + 1]};
+  }
   // Ascending, each once.
   std::span<const std::uint32_t> writes(Node t) const {
     return {writes_.data() + write_first_[t], writes_.data() + write_first_[t + 1]};
