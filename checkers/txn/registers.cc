@@ -151,6 +151,16 @@ void Registers::decode(const Limits& limits) {
   outcomes_.reserve(pairs.size());
   firsts_.reserve(pairs.size() + 1);
   firsts_.push_back(0);
+  // As many micro-operations as the first calls have, for all: growing would copy them.
+  std::size_t sample = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(pairs.size(), 1000); ++i)
+    if (const Value v = events_->value(pairs[i].invoke); v.is_sequence())
+      sample += events_->values().items(v).size();
+  const std::size_t expected = sample * (pairs.size() / 1000 + 1);
+  if (expected * (sizeof(RwMop) + sizeof(Value)) < limits.memory_bytes / 2) {
+    mops_.reserve(expected);
+    words_.reserve(expected);
+  }
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     if (i % 65536 == 0)
       if (const char* why = limits.expired()) throw std::runtime_error(why);
@@ -182,13 +192,22 @@ void Registers::decode_call(Value value, bool reads, std::size_t row) {
     if (!mop.is_sequence()) bad();
     const auto items = values.items(mop);
     if (items.size() < 2 || items.size() > 3 || !items[0].is_text()) bad();
-    const std::string_view f = values.text(items[0]);
-    const bool write = f == "w" || f == "write";
-    if (!write && f != "r" && f != "read") bad();
-    if (!write && !reads) continue;
+    if (items[0] != write_word_ && items[0] != read_word_) {
+      const std::string_view f = values.text(items[0]);
+      if (f == "w" || f == "write") {
+        write_word_ = items[0];
+      } else if (f == "r" || f == "read") {
+        read_word_ = items[0];
+      } else {
+        bad();
+      }
+    }
+    const bool writes = items[0] == write_word_;
+    if (!writes && !reads) continue;
     const Value word = items.size() == 3 ? items[2] : Value();
-    if (write && word.is_nil()) bad();
-    mops_.push_back({static_cast<std::uint32_t>(keys_.id(items[1])) & 0x7fffffffu, write, kInitial});
+    if (writes && word.is_nil()) bad();
+    mops_.push_back({static_cast<std::uint32_t>(keys_.id(items[1])) & 0x7fffffffu, writes,
+                     kInitial});
     words_.push_back(word);
   }
 }

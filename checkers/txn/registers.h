@@ -94,6 +94,7 @@ class Registers {
   std::vector<std::uint32_t> writers_;  // of each version, with the two flags
   std::vector<std::uint64_t> places_;   // of each version: a micro-operation with its value
   std::vector<std::string> unknowns_;
+  Value read_word_, write_word_;  // as they were last seen
 };
 
 }  // namespace gameday::txn
