@@ -21,7 +21,7 @@ std::string fuzz(std::string_view name, std::uint64_t seed, std::size_t count) {
   if (name == "rw-register") return txn::differential_rw(seed, count);
   if (name == "list-append") return txn::differential(name, seed, count);
   if (name.starts_with("decide-")) return linear::differential_decide(name.substr(7), seed, count);
-  return linear::differential(name, seed, count);
+  return linear::differential(name == "set" ? "linearizable-set" : name, seed, count);
 }
 
 }  // namespace

@@ -68,14 +68,15 @@ TEST_F(CheckModel, MalformedInputSaysWhereAndTheOtherFilesAreJudged) {
 TEST_F(CheckModel, IndependentKeysAreJudgedAlone) {
   std::string text;
   for (int key = 0; key < 3; ++key)
-    for (const char* row : {":type :invoke, :f :write, :value [%d 1]", ":type :ok, :f :write, :value [%d 1]",
-                            ":type :invoke, :f :read, :value [%d nil]", ":type :ok, :f :read, :value [%d 1]"}) {
-      char line[128];
-      std::snprintf(line, sizeof line, row, key);
-      text += "{:process " + std::to_string(key) + ", " + line + "}\n";
+    for (const std::string row : {"invoke, :f :write, :value [K 1]", "ok, :f :write, :value [K 1]",
+                                  "invoke, :f :read, :value [K nil]", "ok, :f :read, :value [K 1]"}) {
+      const std::string k = std::to_string(key);
+      const auto at = row.find('K');
+      text += "{:process " + k + ", :type :" + row.substr(0, at) + k + row.substr(at + 1) + "}\n";
     }
   EXPECT_EQ(check({"--model", "register", "--independent", file("h.edn", text)}).code, 0);
-  text += "{:process 9, :type :invoke, :f :read, :value [2 nil]}\n{:process 9, :type :ok, :f :read, :value [2 7]}";
+  text += "{:process 9, :type :invoke, :f :read, :value [2 nil]}\n"
+          "{:process 9, :type :ok, :f :read, :value [2 7]}";
   const Outcome o = check({"--model", "register", "--independent", "--json", file("h2.edn", text)});
   EXPECT_EQ(o.code, 1);
   const Json json = Json::parse(o.out, nullptr, false);

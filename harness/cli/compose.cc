@@ -345,8 +345,8 @@ Status write_reports(const RunRecord& record) {
 }
 
 const std::vector<std::string>& listable() {
-  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers", "models", "consistency-models",
-                                              "bugs"};
+  static const std::vector<std::string> kWhat{"systems", "workloads", "faults", "checkers",
+                                              "models",  "consistency-models", "bugs"};
   return kWhat;
 }
 

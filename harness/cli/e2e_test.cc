@@ -263,7 +263,8 @@ TEST_F(EndToEnd, BadArgumentsSayWhatIsWrong) {
 TEST_F(EndToEnd, ListsWhatThereIs) {
   for (const auto& [what, expected] : {std::pair{"systems", "search"}, {"workloads", "register"},
                                        {"faults", "partition"}, {"checkers", "linearizable"},
-                                       {"models", "list-append"}, {"consistency-models", "snapshot-isolation"},
+                                       {"models", "list-append"},
+                                       {"consistency-models", "snapshot-isolation"},
                                        {"bugs", "job-id-reused"}}) {
     const Outcome text = gameday({"list", what});
     EXPECT_EQ(text.code, 0);

@@ -140,7 +140,8 @@ int check_files(const CLI::App& app, cli::CheckOptions& o, cli::ModelCheckOption
   };
   if (m.model.empty()) {
     for (const CLI::Option* option : app.get_options())
-      if (option->count() > 0 && (option->check_lname("independent") || option->get_group().find('(') != std::string::npos))
+      if (option->count() > 0 && (option->check_lname("independent") ||
+                                  option->get_group().find('(') != std::string::npos))
         return refuse(fmt::format("{} goes with --model NAME", option->get_name()));
     if (m.files.size() > 1) return refuse("without --model, one run or history at a time");
     if (!m.files.empty()) o.run = m.files[0];
@@ -198,7 +199,7 @@ int dispatch(int argc, char** argv) {
   std::string what;
   bool list_json = false;
   CLI::App* list_app = app.add_subcommand("list", "what there is");
-  list_app->add_option("WHAT", what, "systems, workloads, faults, checkers, models, consistency-models or bugs")->required();
+  list_app->add_option("WHAT", what, fmt::format("{}", fmt::join(cli::listable(), ", ")))->required();
   list_app->add_flag("--json", list_json, "as JSON");
 
   try {
