@@ -344,9 +344,10 @@ std::unique_ptr<Object> make(std::string_view name) {
   return nullptr;
 }
 
-std::string judge(const Object& object, const std::vector<Operation>& ops) {
+std::string judge(const Object& object, const std::vector<Operation>& ops, std::size_t& applied) {
   const Decision decision = object.decide(ops);
   if (!decision.applies) return {};
+  ++applied;
   const bool valid = Definition(object, ops).linearizable();
   if (decision.verdict != (valid ? Verdict::valid : Verdict::invalid))
     return fmt::format("decided {}, but it is {}", to_string(decision.verdict),
@@ -372,17 +373,20 @@ std::string differential_decide(std::string_view name, std::uint64_t seed, std::
   const auto object = make(name);
   if (!object) return fmt::format("no object {}", name);
   Rng rng(seed);
+  std::size_t applied = 0;
   for (std::size_t round = 0; round < histories; ++round) {
     auto ops = random_history(*object, rng);
     forget_answers(name, ops);
     rank_positions(ops, rng);
-    std::string wrong = judge(*object, ops);
+    std::string wrong = judge(*object, ops, applied);
     if (wrong.empty()) continue;
     wrong = fmt::format("{}, seed {}, history {}: {}", name, seed, round, wrong);
     for (std::size_t i = 0; i < ops.size(); ++i)
       wrong += fmt::format("\n  #{} {}", i, object->show(ops[i]));
     return wrong;
   }
+  if (applied == 0 && histories >= 1000)
+    return fmt::format("{}, seed {}: it applied to none of {} histories", name, seed, histories);
   return {};
 }
 

@@ -4,7 +4,6 @@ namespace gameday::linear {
 
 Decision decide_stack(std::span<const Operation>) { return {}; }
 Decision decide_priority_queue(std::span<const Operation>) { return {}; }
-Decision decide_set(std::span<const Operation>, const Lists&) { return {}; }
 Decision decide_log(std::span<const Operation>, const Lists&) { return {}; }
 
 }  // namespace gameday::linear
