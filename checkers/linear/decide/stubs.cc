@@ -4,6 +4,5 @@ namespace gameday::linear {
 
 Decision decide_stack(std::span<const Operation>) { return {}; }
 Decision decide_priority_queue(std::span<const Operation>) { return {}; }
-Decision decide_log(std::span<const Operation>, const Lists&) { return {}; }
 
 }  // namespace gameday::linear
