@@ -61,7 +61,23 @@ std::optional<Decision> Items::nonsense() const {
   return std::nullopt;
 }
 
-void Items::give_to_pending_takes() {
+Decision Items::decide(std::optional<Decision> (*wrong)(const Items&)) {
+  const Decision valid{.applies = true, .verdict = Verdict::valid, .conflict = {}, .why = {}};
+  if (auto found = nonsense()) return std::move(*found);
+  if (!pending_.empty()) give(Giving::everything);
+  if (auto found = wrong(*this)) return std::move(*found);
+  if (pending_.empty() || left_.empty()) return valid;
+  for (const Giving giving : {Giving::in_order, Giving::latest}) {
+    give(giving);
+    if (!wrong(*this)) return valid;
+  }
+  return {};
+}
+
+void Items::give(Giving giving) {
+  giving_ = giving;
+  for (const std::uint32_t value : left_) items_[value].take = kFar;
+  left_.clear();
   for (std::size_t i = 0; i < items_.size(); ++i)
     if (items_[i].put_returned != kFar && !items_[i].taken())
       left_.push_back(static_cast<std::uint32_t>(i));
@@ -71,8 +87,23 @@ void Items::give_to_pending_takes() {
   });
   std::sort(pending_.begin(), pending_.end(),
             [&](std::size_t x, std::size_t y) { return ops_[x].call < ops_[y].call; });
-  for (std::size_t i = 0; i < std::min(left_.size(), pending_.size()); ++i)
-    items_[left_[i]].take = position(ops_[pending_[i]].call);
+  if (giving == Giving::latest) return give_latest();
+  const bool all = giving == Giving::everything;
+  for (std::size_t i = 0; i < (all ? left_.size() : std::min(left_.size(), pending_.size())); ++i)
+    items_[left_[i]].take = position(ops_[pending_[all ? 0 : i]].call);
+}
+
+void Items::give_latest() {
+  std::vector<std::uint32_t> there;
+  std::size_t next = 0;
+  for (const std::size_t take : pending_) {
+    const std::uint32_t call = position(ops_[take].call);
+    while (next < left_.size() && items_[left_[next]].put_returned < call)
+      there.push_back(left_[next++]);
+    if (there.empty()) continue;
+    items_[there.back()].take = call;
+    there.pop_back();
+  }
 }
 
 std::optional<Decision> Items::never_empty() const {
@@ -103,10 +134,10 @@ std::optional<Decision> Items::never_empty() const {
   return std::nullopt;
 }
 
-// Few values of which at every time between two positions one is held.
-std::vector<std::size_t> Items::cover(std::uint32_t from, std::uint32_t to) const {
+std::vector<std::size_t> Items::cover(std::uint32_t from, std::uint32_t to,
+                                      std::size_t least) const {
   std::vector<std::size_t> held, chosen;
-  for (std::size_t i = 0; i < items_.size(); ++i)
+  for (std::size_t i = least; i < items_.size(); ++i)
     if (items_[i].held() && items_[i].put_returned < to && items_[i].take > from) held.push_back(i);
   std::sort(held.begin(), held.end(), [&](std::size_t x, std::size_t y) {
     return items_[x].put_returned < items_[y].put_returned;
@@ -138,13 +169,16 @@ std::size_t Items::taker(std::size_t value) const {
 
 Decision Items::conflict(std::vector<std::size_t> values, std::vector<std::size_t> ops,
                          std::string why) const {
-  // The last of these that only a pending take can have taken: those before it compete with it.
+  // The last of these that only a pending take can have taken: those before it compete with it,
+  // unless the first take was let take all of them.
   std::size_t competing = 0;
   for (std::size_t i = 0; i < left_.size() && !pending_.empty(); ++i)
     if (std::find(values.begin(), values.end(), left_[i]) != values.end()) competing = i + 1;
-  values.insert(values.end(), left_.begin(),
-                left_.begin() + static_cast<std::ptrdiff_t>(competing));
-  const auto takes = std::min(competing, pending_.size());
+  const bool all = giving_ == Giving::everything;
+  if (!all)
+    values.insert(values.end(), left_.begin(),
+                  left_.begin() + static_cast<std::ptrdiff_t>(competing));
+  const auto takes = std::min(all && competing > 0 ? 1 : competing, pending_.size());
   ops.insert(ops.end(), pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(takes));
   std::vector<char> wanted(items_.size());
   for (const std::size_t value : values) wanted[value] = 1;

@@ -37,14 +37,23 @@ class Items {
   // the earliest. Of two values the one put in first can as well be the one taken first, so no
   // other choice leaves fewer times at which some value is held, and for a queue it is the only
   // order.
-  void give_to_pending_takes();
+  void give_to_pending_takes() { give(Giving::in_order); }
   // A take that found nothing although at every time some value was held.
   std::optional<Decision> never_empty() const;
+
+  // Decides by a rule that finds what is wrong with the items as they are, for collections in which
+  // it matters what a take that never returned took. Where the rule is broken although each of them
+  // may take everything, the history is INVALID, and where some way to give fits, VALID; else this
+  // does not apply.
+  Decision decide(std::optional<Decision> (*wrong)(const Items&));
 
   std::span<const Item> items() const { return items_; }
   std::size_t positions() const { return dense_.positions(); }
   bool found_empty() const { return !empty_.empty(); }
   bool pending_takes() const { return !pending_.empty(); }
+
+  // Few values from `least` on of which at every time between two positions one is held.
+  std::vector<std::size_t> cover(std::uint32_t from, std::uint32_t to, std::size_t least = 0) const;
 
   // INVALID, by the operations on these values; with a value that only a pending take can have
   // taken goes everything that competes for these takes.
@@ -57,7 +66,12 @@ class Items {
   bool add(std::size_t index);
   std::size_t putter(std::size_t value) const;
   std::size_t taker(std::size_t value) const;
-  std::vector<std::size_t> cover(std::uint32_t from, std::uint32_t to) const;
+
+  // What takes that never returned may have taken of what was not seen again: the earliest put the
+  // earliest, or each the latest that is there, or all of it the first of them.
+  enum class Giving { in_order, latest, everything };
+  void give(Giving giving);
+  void give_latest();
 
   std::span<const Operation> original_;  // with the caller's values, for words
   DenseOps dense_;
@@ -68,6 +82,7 @@ class Items {
   std::vector<std::size_t> empty_;    // operations that found nothing
   std::vector<std::size_t> pending_;  // takes that never returned, by call once they are given to
   std::vector<std::uint32_t> left_;   // values that no answer has, by put_returned
+  Giving giving_ = Giving::in_order;
 };
 
 }  // namespace gameday::linear

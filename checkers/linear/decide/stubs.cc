@@ -3,6 +3,5 @@
 namespace gameday::linear {
 
 Decision decide_stack(std::span<const Operation>) { return {}; }
-Decision decide_priority_queue(std::span<const Operation>) { return {}; }
 
 }  // namespace gameday::linear
