@@ -61,17 +61,35 @@ std::optional<Decision> Items::nonsense() const {
   return std::nullopt;
 }
 
-Decision Items::decide(std::optional<Decision> (*wrong)(const Items&)) {
+Decision Items::decide(std::optional<Decision> (*wrong)(const Items&),
+                       std::vector<std::uint32_t> (*deadlines)(const Items&, Deadlines)) {
   const Decision valid{.applies = true, .verdict = Verdict::valid, .conflict = {}, .why = {}};
   if (auto found = nonsense()) return std::move(*found);
   if (!pending_.empty()) give(Giving::everything);
   if (auto found = wrong(*this)) return std::move(*found);
   if (pending_.empty() || left_.empty()) return valid;
-  for (const Giving giving : {Giving::in_order, Giving::latest}) {
-    give(giving);
-    if (!wrong(*this)) return valid;
-  }
+  give(Giving::in_order);
+  if (!wrong(*this)) return valid;
+  give_by(deadlines(*this, empty_deadlines()));
+  if (!wrong(*this)) return valid;
+  give(Giving::latest);
+  if (!wrong(*this)) return valid;
   return {};
+}
+
+Deadlines Items::empty_deadlines() const {
+  Deadlines deadlines(positions());
+  for (const std::size_t i : empty_) deadlines.add(position(ops_[i].call), position(ops_[i].ret));
+  return deadlines;
+}
+
+// Who must leave first takes the first take, which can be at the most times.
+void Items::give_by(const std::vector<std::uint32_t>& deadlines) {
+  std::stable_sort(left_.begin(), left_.end(), [&](std::uint32_t x, std::uint32_t y) {
+    return deadlines[x] < deadlines[y];
+  });
+  for (std::size_t i = 0; i < left_.size(); ++i)
+    items_[left_[i]].take = i < pending_.size() ? position(ops_[pending_[i]].call) : kFar;
 }
 
 void Items::give(Giving giving) {

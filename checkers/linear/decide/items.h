@@ -2,6 +2,7 @@
 // when it was put in and when it was taken out, and what may not be so in any collection.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -24,6 +25,26 @@ struct Item {
   bool held() const { return put_returned < take; }
 };
 
+// Times before which what was put in early enough must have left.
+class Deadlines {
+ public:
+  explicit Deadlines(std::size_t positions) : least_(positions + 1, kFar) {}
+  // What is held for certain at `since` must leave before `limit`.
+  void add(std::uint32_t since, std::uint32_t limit) {
+    for (std::size_t i = since + 1; i > 0; i &= i - 1) least_[i - 1] = std::min(least_[i - 1], limit);
+  }
+  // For what is held from p on.
+  std::uint32_t from(std::uint32_t p) const {
+    std::uint32_t limit = kFar;
+    for (std::size_t i = p + 1; i <= least_.size(); i += i & (~i + 1))
+      limit = std::min(limit, least_[i - 1]);
+    return limit;
+  }
+
+ private:
+  std::vector<std::uint32_t> least_;  // a Fenwick tree of suffixes
+};
+
 class Items {
  public:
   // Kind 0 puts a in, kind 1 takes b out. Takes that never returned may have taken anything.
@@ -44,8 +65,10 @@ class Items {
   // Decides by a rule that finds what is wrong with the items as they are, for collections in which
   // it matters what a take that never returned took. Where the rule is broken although each of them
   // may take everything, the history is INVALID, and where some way to give fits, VALID; else this
-  // does not apply.
-  Decision decide(std::optional<Decision> (*wrong)(const Items&));
+  // does not apply. `deadlines` says for each value that no answer has when it must have left; it
+  // gets those that stem from takes that found nothing.
+  Decision decide(std::optional<Decision> (*wrong)(const Items&),
+                  std::vector<std::uint32_t> (*deadlines)(const Items&, Deadlines));
 
   std::span<const Item> items() const { return items_; }
   std::size_t positions() const { return dense_.positions(); }
@@ -72,6 +95,8 @@ class Items {
   enum class Giving { in_order, latest, everything };
   void give(Giving giving);
   void give_latest();
+  void give_by(const std::vector<std::uint32_t>& deadlines);
+  Deadlines empty_deadlines() const;
 
   std::span<const Operation> original_;  // with the caller's values, for words
   DenseOps dense_;

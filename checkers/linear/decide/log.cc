@@ -326,7 +326,7 @@ bool LogDecision::crowded_out(const Loose& late, const std::vector<Loose>& all) 
 
 std::string LogDecision::words(std::size_t op) const {
   const Operation& o = ops_[op];
-  if (o.kind == kind::read_log) return fmt::format("#{} read {} values", op, list(op).size());
+  if (o.kind == kind::read_log) return fmt::format("#{} read a log of {}", op, list(op).size());
   if (o.pending() || o.b < 0) return fmt::format("#{} appended {}", op, o.a);
   return fmt::format("#{} appended {} at position {}", op, o.a, o.b);
 }

@@ -61,12 +61,26 @@ std::optional<Decision> below_another(const Items& items) {
   return items.never_empty();
 }
 
+// What is there when a lesser value is taken must be gone.
+std::vector<std::uint32_t> deadlines(const Items& items, Deadlines limits) {
+  const auto all = items.items();
+  std::vector<std::uint32_t> deadline(all.size(), kFar);
+  for (std::size_t value = 0; value < all.size(); ++value) {
+    const Item& item = all[value];
+    if (item.take_returned != kFar)
+      limits.add(std::max(item.put, item.take), item.take_returned);
+    else if (item.put_returned != kFar)
+      deadline[value] = limits.from(item.put_returned);
+  }
+  return deadline;
+}
+
 }  // namespace
 
 Decision decide_priority_queue(std::span<const Operation> ops) {
   Items items(ops);
   if (!items.applies()) return {};
-  return items.decide(below_another);
+  return items.decide(below_another, deadlines);
 }
 
 }  // namespace gameday::linear

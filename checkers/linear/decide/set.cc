@@ -296,7 +296,7 @@ std::string SetDecision::words(std::size_t op) const {
     case kind::contains:
       return fmt::format("#{} found {}{}", op, o.b == 1 ? "" : "no ", o.a);
     default:
-      return fmt::format("#{} read {} values", op, lists_.of(o.b).size());
+      return fmt::format("#{} read a set of {}", op, lists_.of(o.b).size());
   }
 }
 

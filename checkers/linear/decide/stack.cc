@@ -236,10 +236,12 @@ Decision Bottoms::no_bottom(Range range) {
         fmt::format("from when {} until {} the stack always held something, but nothing can have "
                     "been at its bottom all along",
                     items_.put_words(x), items_.take_words(y)));
+  const bool taken = items_.items()[y].take_returned != kFar;
   return items_.conflict(
       values, {},
-      fmt::format("{} before {}, but {}, which was on top of it", items_.put_words(x),
-                  items_.put_words(y), items_.take_words(x) + " before " + items_.take_words(y)));
+      fmt::format("{} before {}, but {} {}, which was on top", items_.put_words(x),
+                  items_.put_words(y), items_.take_words(x),
+                  taken ? "before " + items_.take_words(y) : "while nothing had taken the other"));
 }
 
 std::optional<Decision> not_last_in_first_out(const Items& items) {
@@ -247,12 +249,32 @@ std::optional<Decision> not_last_in_first_out(const Items& items) {
   return items.never_empty();
 }
 
+// What is on top of something for certain when that is popped must be gone.
+std::vector<std::uint32_t> deadlines(const Items& items, Deadlines limits) {
+  const auto all = items.items();
+  std::vector<std::uint32_t> deadline(all.size(), kFar), at(items.positions(), kNoOp);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].put_returned == kFar) continue;
+    const bool taken = all[i].take_returned != kFar;
+    at[taken ? all[i].put_returned : all[i].put] = static_cast<std::uint32_t>(i);
+  }
+  for (const std::uint32_t value : at) {
+    if (value == kNoOp) continue;
+    const Item& item = all[value];
+    if (item.take_returned != kFar)
+      limits.add(item.take, item.take_returned);
+    else
+      deadline[value] = limits.from(item.put_returned);
+  }
+  return deadline;
+}
+
 }  // namespace
 
 Decision decide_stack(std::span<const Operation> ops) {
   Items items(ops);
   if (!items.applies()) return {};
-  return items.decide(not_last_in_first_out);
+  return items.decide(not_last_in_first_out, deadlines);
 }
 
 }  // namespace gameday::linear
