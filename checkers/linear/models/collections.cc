@@ -114,17 +114,20 @@ std::unique_ptr<Model> set(Names& names, const ModelOptions& options, std::span<
   return std::make_unique<ValueModel<Set>>(Set{&names}, std::move(initial), names);
 }
 
-std::unique_ptr<Model> log(Names& names, const ModelOptions& options,
-                           std::span<const Operation> ops) {
-  // Systems count from 0 or from 1; who ever answered 0 counts from 0.
-  std::int64_t first = 1;
+// Systems count from 0 or from 1; who ever answered 0 counts from 0.
+std::int32_t first_position(std::span<const Operation> ops) {
   bool any = false;
   for (const auto& op : ops) {
     if (op.kind != kind::append || op.b < 0) continue;
+    if (op.b == 0) return 0;
     any = true;
-    if (op.b == 0) first = 0;
   }
-  return std::make_unique<ValueModel<Log>>(Log{&names, any ? first : 0},
+  return any ? 1 : 0;
+}
+
+std::unique_ptr<Model> log(Names& names, const ModelOptions& options,
+                           std::span<const Operation> ops) {
+  return std::make_unique<ValueModel<Log>>(Log{&names, first_position(ops)},
                                            names.initial_list(options.initial), names);
 }
 
@@ -132,7 +135,11 @@ Decision set_decision(std::span<const Operation> ops, const Names& names) {
   return decide_set(ops, names.lists);
 }
 Decision log_decision(std::span<const Operation> ops, const Names& names) {
-  return decide_log(ops, names.lists);
+  if (first_position(ops) == 0) return decide_log(ops, names.lists);
+  std::vector<Operation> from_zero(ops.begin(), ops.end());
+  for (auto& op : from_zero)
+    if (op.kind == kind::append && op.b >= 0) --op.b;
+  return decide_log(from_zero, names.lists);
 }
 
 }  // namespace
