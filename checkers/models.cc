@@ -18,10 +18,11 @@ std::span<const Model* const> models() {
 }
 
 const Model* find_model(std::string_view name) {
+  for (const Model* model : models())
+    if (model->name == name) return model;
   const std::string padded = fmt::format(" {} ", name);
   for (const Model* model : models())
-    if (model->name == name || fmt::format(" {} ", model->aliases).find(padded) != std::string::npos)
-      return model;
+    if (fmt::format(" {} ", model->aliases).find(padded) != std::string::npos) return model;
   return nullptr;
 }
 
