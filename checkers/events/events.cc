@@ -30,7 +30,7 @@ namespace {
 
 // A column that is empty until a row has something else than `missing`.
 template <typename T>
-void add(std::vector<T>& column, T value, T missing, std::size_t rows) {
+void add(Column<T>& column, T value, T missing, std::size_t rows) {
   if (column.empty()) {
     if (value == missing) return;
     column.reserve(rows + 1);
@@ -41,7 +41,7 @@ void add(std::vector<T>& column, T value, T missing, std::size_t rows) {
 
 // Behind `rows` rows those of another column, which may be empty too.
 template <typename T>
-void add_all(std::vector<T>& column, const std::vector<T>& more, T missing, std::size_t rows,
+void add_all(Column<T>& column, const Column<T>& more, T missing, std::size_t rows,
              std::size_t more_rows) {
   if (column.empty() && more.empty()) return;
   if (column.empty()) column.assign(rows, missing);

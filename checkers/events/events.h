@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkers/events/column.h"
 #include "checkers/events/value.h"
 #include "harness/core/error.h"
 #include "harness/core/history.h"
@@ -70,7 +71,7 @@ class Events {
   std::int32_t other(std::size_t i) const { return others_[i]; }
 
   // Clients' calls in the order of their invocations.
-  const std::vector<Pair>& pairs() const { return pairs_; }
+  const Column<Pair>& pairs() const { return pairs_; }
   // The value to judge a call by: of the completion if it is ok (or has one), else the invocation's.
   Value result(const Pair& p) const {
     return p.done >= 0 ? value(static_cast<std::size_t>(p.done)) : Value();
@@ -103,14 +104,14 @@ class Events {
   friend class Assembly;
 
   std::shared_ptr<Values> values_;
-  std::vector<OpType> types_;
-  std::vector<std::int32_t> processes_;
-  std::vector<Name> fs_;
-  std::vector<Value> values_column_;
-  std::vector<std::int64_t> times_, indices_;  // empty: no row has one
-  std::vector<Value> extras_;                  // empty: no row has any
-  std::vector<std::int32_t> others_;
-  std::vector<Pair> pairs_;
+  Column<OpType> types_;
+  Column<std::int32_t> processes_;
+  Column<Name> fs_;
+  Column<Value> values_column_;
+  Column<std::int64_t> times_, indices_;  // empty: no row has one
+  Column<Value> extras_;                  // empty: no row has any
+  Column<std::int32_t> others_;
+  Column<Pair> pairs_;
   std::vector<std::string> names_, process_names_;
 };
 

@@ -119,6 +119,9 @@ class Scanner {
   bool quick(Events::Row& row);
   bool quick_op(const Shape& shape, Events::Row& row);
   bool quick_text(const char*& p, std::string_view& text) const;
+  bool quick_value(const char*& p, Value& v);
+  bool quick_atom(const char*& p, Value& v);
+  bool quick_vector(const char*& p, Value& v);
   static bool quick_type(std::string_view text, OpType& type);
   Events::Name quick_name(std::string_view text);
   bool process_field(const Atom& a, Events::Row& row);
@@ -132,6 +135,7 @@ class Scanner {
   unsigned seen_ = 0;
   Value key_;
   std::vector<Value> extra_;
+  std::vector<Value> items_;  // of the vectors that quick_vector() has not closed
 
   const bool json_;
   Shape shapes_[2];       // of the two kinds of ops that came last

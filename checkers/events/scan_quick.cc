@@ -2,6 +2,7 @@
 // the same order and with the same bytes between the values; so what stands between the values of an
 // op is remembered, compared eight bytes at a time, and only the values are read. Whatever does not
 // match goes the slow way. Texts have kPadding bytes behind their end that may be read.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -25,6 +26,40 @@ std::uint64_t eight_digits(std::uint64_t t) {
 
 constexpr std::uint64_t kPowers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+constexpr std::uint64_t kHighs = 0x8080808080808080;
+constexpr std::uint64_t kLows = ~kHighs;
+
+// The first `n` bytes of a word, of 1 to 8.
+std::uint64_t first_bytes(std::uint64_t word, std::size_t n) { return word & ~std::uint64_t{0} >> (64 - 8 * n); }
+
+// How many bytes come before the first one whose high bit is set here.
+std::size_t bytes_before(std::uint64_t highs) {
+  return highs == 0 ? 8 : static_cast<std::size_t>(std::countr_zero(highs)) / 8;
+}
+
+// How many small letters a word begins with.
+std::size_t letters(std::uint64_t word) {
+  const std::uint64_t low = word & kLows;
+  const std::uint64_t from_a = low + (0x80 - 'a') * kOnes, behind_z = low + (0x7f - 'z') * kOnes;
+  return bytes_before(~(from_a & ~behind_z & ~word) & kHighs);
+}
+
+// How many bytes come before the first that a string of JSON does not have as it is.
+std::size_t plain_bytes(std::uint64_t word) {
+  const std::uint64_t low = word & kLows;
+  const std::uint64_t quote = (low ^ '"' * kOnes) + kLows, backslash = (low ^ '\\' * kOnes) + kLows;
+  const std::uint64_t printed = low + (0x80 - 0x20) * kOnes;
+  return bytes_before((word | ~(quote & backslash & printed)) & kHighs);
+}
+
+constexpr std::uint64_t word_of(std::string_view text) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    word |= std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+  return word;
+}
+
 // An integer of up to 17 digits without leading zeros; p stands behind it.
 inline bool quick_integer(const char*& p, std::int64_t& n) {
   static_assert(std::endian::native == std::endian::little);
@@ -46,6 +81,40 @@ inline bool quick_integer(const char*& p, std::int64_t& n) {
   p = q;
   return true;
 }
+
+// The same for what is most often short. A length that a branch finds is guessed ahead of the bytes,
+// so that the next value need not wait until this one is read.
+inline bool quick_small(const char*& p, std::int64_t& n) {
+  const auto digit = [&](int i) { return static_cast<unsigned>(static_cast<unsigned char>(p[i])) - '0'; };
+  const unsigned a = digit(0), b = digit(1);
+  if (a - 1 > 8) {  // a zero, a sign or no number
+    if (a != 0 || b <= 9) return a != 0 && quick_integer(p, n);
+    n = 0;
+    p += 1;
+    return true;
+  }
+  if (b > 9) {
+    n = a;
+    p += 1;
+    return true;
+  }
+  const unsigned c = digit(2);
+  if (c > 9) {
+    n = a * 10 + b;
+    p += 2;
+    return true;
+  }
+  const unsigned d = digit(3);
+  if (d > 9) {
+    n = a * 100 + b * 10 + c;
+    p += 3;
+    return true;
+  }
+  return quick_integer(p, n);
+}
+
+// Ends a number or a word of EDN within an op.
+bool ends_word(char c) { return c == ' ' || c == ']' || c == '}' || c == ','; }
 
 }  // namespace
 
@@ -73,6 +142,7 @@ inline bool Scanner::quick_text(const char*& p, std::string_view& text) const {
   const bool quoted = *p == '"';
   if (!quoted && (json_ || *p != ':')) return false;
   const char* q = p + 1;
+  q += letters(load(q));
   while ((*q >= 'a' && *q <= 'z') || *q == '-' || *q == '_') ++q;
   text = {p + 1, static_cast<std::size_t>(q - p - 1)};
   if (quoted ? *q != '"' : text.empty() || (*q != ' ' && *q != ',' && *q != '}')) return false;
@@ -81,17 +151,121 @@ inline bool Scanner::quick_text(const char*& p, std::string_view& text) const {
 }
 
 inline bool Scanner::quick_type(std::string_view text, OpType& type) {
-  if (text == "ok") {
-    type = OpType::ok;
-  } else if (text == "invoke") {
-    type = OpType::invoke;
-  } else if (text == "fail") {
-    type = OpType::fail;
-  } else if (text == "info") {
-    type = OpType::info;
-  } else {
-    return false;
+  if (text.empty() || text.size() > 6) return false;
+  const std::uint64_t word = first_bytes(load(text.data()), text.size());
+  constexpr std::pair<std::uint64_t, OpType> kTypes[] = {{word_of("invoke"), OpType::invoke},
+                                                         {word_of("ok"), OpType::ok},
+                                                         {word_of("fail"), OpType::fail},
+                                                         {word_of("info"), OpType::info}};
+  bool known = false;  // without a branch: which of them comes nobody can predict
+  for (const auto& [name, which] : kTypes) {
+    type = word == name ? which : type;
+    known |= word == name;
   }
+  return known;
+}
+
+// A small integer, a short text, or nothing; p stands behind it. Whatever else goes the slow way.
+inline bool Scanner::quick_atom(const char*& p, Value& v) {
+  const std::uint64_t word = load(p);
+  if (json_ && *p == '"') {
+    if (p[2] == '"' && p[1] >= 'a' && p[1] <= 'z') {
+      v = writer_.short_string(static_cast<unsigned char>(p[1]), 1, p + 1);
+      p += 3;
+      return true;
+    }
+    const std::size_t n = plain_bytes(load(p + 1));
+    if (n == 8 || p[1 + n] != '"') return false;
+    v = writer_.short_string(n == 0 ? 0 : first_bytes(load(p + 1), n), n, p + 1);
+    p += n + 2;
+    return true;
+  }
+  if (!json_ && *p == ':') {
+    if (p[2] == ' ' && p[1] >= 'a' && p[1] <= 'z') {
+      v = writer_.short_keyword(static_cast<unsigned char>(p[1]), 1, p + 1);
+      p += 2;
+      return true;
+    }
+    const std::size_t n = letters(load(p + 1));
+    if (n == 0 || n == 8 || !ends_word(p[1 + n])) return false;
+    v = writer_.short_keyword(first_bytes(load(p + 1), n), n, p + 1);
+    p += n + 1;
+    return true;
+  }
+  std::int64_t n = 0;
+  const char* q = p;
+  if (quick_small(q, n)) {
+    if (!ends_word(*q)) return false;
+    v = Value::integer(n);
+    p = q;
+    return true;
+  }
+  const std::size_t length = json_ ? 4 : 3;
+  if (first_bytes(word, length) != (json_ ? word_of("null") : word_of("nil")) || !ends_word(p[length]))
+    return false;
+  v = {};
+  p += length;
+  return true;
+}
+
+// Vectors of anything: what a transaction is. Items that are not quick are read the slow way.
+bool Scanner::quick_vector(const char*& p, Value& v) {
+  constexpr int kLevels = 8;
+  std::size_t starts[kLevels];
+  int level = 0;
+  std::size_t top = 0;
+  const auto spaces = [&] {
+    while (*p == ' ' || (!json_ && *p == ',')) ++p;
+  };
+  starts[0] = 0;
+  ++p;
+  for (bool empty = true;;) {
+    spaces();
+    if (*p == ']' && (empty || !json_)) {
+      empty = false;
+    } else {
+      if (*p == '[' && level + 1 < kLevels) {
+        starts[++level] = top;
+        ++p;
+        empty = true;
+        continue;
+      }
+      empty = false;
+      Value item;
+      if (!quick_atom(p, item)) {
+        if (p >= end_) return false;
+        at_ = p;
+        depth_ += level + 1;
+        if (!value(item)) return false;
+        depth_ -= level + 1;
+        p = at_;
+      }
+      if (top == items_.size()) items_.resize(std::max<std::size_t>(64, 2 * top));
+      items_[top++] = item;
+      spaces();
+    }
+    while (*p == ']') {
+      ++p;
+      const Value done = writer_.vector(std::span(items_.data() + starts[level], top - starts[level]));
+      top = starts[level];
+      if (level-- == 0) {
+        v = done;
+        return p <= end_;
+      }
+      if (top == items_.size()) items_.resize(std::max<std::size_t>(64, 2 * top));
+      items_[top++] = done;
+      spaces();
+    }
+    if (json_ && *p++ != ',') return false;
+  }
+}
+
+inline bool Scanner::quick_value(const char*& p, Value& v) {
+  if (quick_atom(p, v)) return true;
+  if (*p == '[') return quick_vector(p, v);
+  at_ = p;
+  if (!value(v)) return false;
+  p = at_;
   return true;
 }
 
@@ -141,14 +315,7 @@ bool Scanner::quick_op(const Shape& shape, Events::Row& row) {
         break;
       default: {
         Value v;
-        const char* const begin = p;
-        if (quick_integer(p, n) && (*p == ',' || *p == '}' || *p == ' ')) {
-          v = Value::integer(n);
-        } else {
-          at_ = begin;
-          if (!value(v)) return false;
-          p = at_;
-        }
+        if (!quick_value(p, v)) return false;
         if (key.which == OpKey::value) {
           row.value = v;
         } else if (key.which == OpKey::key) {

@@ -11,7 +11,8 @@
 namespace gameday {
 namespace {
 
-constexpr std::size_t kCommit = std::size_t{1} << 17;      // cells: 1 MiB
+constexpr std::size_t kCommit = std::size_t{1} << 17;      // cells: 1 MiB; all but the first few
+constexpr std::size_t kLarge = std::size_t{1} << 20;       // come so many at a time, in huge pages
 constexpr std::size_t kWriterBlock = std::size_t{1} << 12;  // cells: 32 KiB
 constexpr std::size_t kTextBlock = std::size_t{1} << 16;
 
@@ -47,10 +48,13 @@ std::size_t Values::bytes() const { return committed_ * sizeof(Value); }
 std::int64_t Values::take_cells(std::size_t n) {
   const std::scoped_lock lock(mutex_);
   if (taken_ + n > committed_) {
-    const std::size_t more = (taken_ + n - committed_ + kCommit - 1) / kCommit * kCommit;
+    const std::size_t step = committed_ < kLarge ? kCommit : kLarge;
+    const std::size_t more = (taken_ + n - committed_ + step - 1) / step * step;
     if (committed_ + more > reserved_ ||
         mprotect(cells_ + committed_, more * sizeof(Value), PROT_READ | PROT_WRITE) != 0)
       throw std::bad_alloc();
+    if (step == kLarge)  // where there are none, small ones do
+      (void)madvise(cells_ + committed_, more * sizeof(Value), MADV_HUGEPAGE);
     committed_ += more;
   }
   const auto at = static_cast<std::int64_t>(taken_);
@@ -261,14 +265,12 @@ std::int64_t Values::Writer::intern(std::string_view t) {
     std::uint32_t low, high;
     std::memcpy(&low, t.data(), 4);
     std::memcpy(&high, t.data() + t.size() - 4, 4);
-    word = low | std::uint64_t{high} << 32;
+    word = low | std::uint64_t{high} << (8 * (t.size() - 4));  // what both have is the same
   } else {
-    for (const char c : t) word = word << 8 | static_cast<unsigned char>(c);
+    for (std::size_t i = 0; i < t.size(); ++i)
+      word |= std::uint64_t{static_cast<unsigned char>(t[i])} << (8 * i);
   }
-  Short& known = short_[(word * 0x9e3779b97f4a7c15 + t.size()) >> 58];
-  if (known.id < 0 || known.word != word || known.size != t.size())
-    known = {word, t.size(), intern_long(t)};
-  return known.id;
+  return intern_short(word, t.size(), t.data());
 }
 
 std::int64_t Values::Writer::intern_long(std::string_view t) {
@@ -289,24 +291,17 @@ Value Values::Writer::real(double d) {
   return cell;
 }
 
-Value Values::Writer::collection(Value::Kind kind, std::span<const Value> items) {
+Value Values::Writer::collection_elsewhere(Value::Kind kind, std::span<const Value> items) {
   const std::size_t n = items.size() + 1;
-  if (n > left_) {
-    if (n > kWriterBlock / 4) {  // a big one has its own block, and the small one goes on
-      const std::int64_t at = values_.take_cells(n);
-      values_.cells_[at] = Value::integer(static_cast<std::int64_t>(items.size()));
-      std::copy(items.begin(), items.end(), values_.cells_ + at + 1);
-      return {kind, at};
-    }
-    next_ = values_.take_cells(kWriterBlock);
-    left_ = kWriterBlock;
+  if (n > kWriterBlock / 4) {  // a big one has its own block, and the small one goes on
+    const std::int64_t at = values_.take_cells(n);
+    values_.cells_[at] = Value::integer(static_cast<std::int64_t>(items.size()));
+    std::copy(items.begin(), items.end(), values_.cells_ + at + 1);
+    return {kind, at};
   }
-  const std::int64_t at = next_;
-  next_ += static_cast<std::int64_t>(n);
-  left_ -= n;
-  values_.cells_[at] = Value::integer(static_cast<std::int64_t>(items.size()));
-  std::copy(items.begin(), items.end(), values_.cells_ + at + 1);
-  return {kind, at};
+  next_ = values_.take_cells(kWriterBlock);
+  left_ = kWriterBlock;
+  return collection(kind, items);
 }
 
 Value Values::Writer::from_json(const Json& json) {

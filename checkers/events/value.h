@@ -129,7 +129,24 @@ class Values::Writer {
   Value symbol(std::string_view t) { return {Value::Kind::symbol, intern(t)}; }
   Value character(std::string_view t) { return {Value::Kind::character, intern(t)}; }
   Value big(std::string_view t) { return {Value::Kind::big, intern(t)}; }
-  Value collection(Value::Kind kind, std::span<const Value> items);
+  // A text of up to eight bytes, which are the first of `word`; the others of it are 0.
+  Value short_string(std::uint64_t word, std::size_t size, const char* text) {
+    return {Value::Kind::string, intern_short(word, size, text)};
+  }
+  Value short_keyword(std::uint64_t word, std::size_t size, const char* text) {
+    return {Value::Kind::keyword, intern_short(word, size, text)};
+  }
+  Value collection(Value::Kind kind, std::span<const Value> items) {
+    const std::size_t n = items.size();
+    if (n >= left_) return collection_elsewhere(kind, items);
+    const std::int64_t at = next_;
+    next_ += static_cast<std::int64_t>(n + 1);
+    left_ -= n + 1;
+    Value* const to = values_.cells_ + at;
+    to[0] = Value::integer(static_cast<std::int64_t>(n));
+    for (std::size_t i = 0; i < n; ++i) to[i + 1] = items[i];
+    return {kind, at};
+  }
   Value vector(std::span<const Value> items) { return collection(Value::Kind::vector, items); }
   Value vector(std::initializer_list<Value> items) {
     return vector(std::span(items.begin(), items.size()));
@@ -154,6 +171,13 @@ class Values::Writer {
  private:
   std::int64_t intern(std::string_view t);
   std::int64_t intern_long(std::string_view t);
+  std::int64_t intern_short(std::uint64_t word, std::size_t size, const char* text) {
+    Short& known = short_[(word * 0x9e3779b97f4a7c15 + size) >> 58];
+    if (known.word != word || known.size != size || known.id < 0)
+      known = {word, size, intern_long({text, size})};
+    return known.id;
+  }
+  Value collection_elsewhere(Value::Kind kind, std::span<const Value> items);
 
   struct Hash {
     using is_transparent = void;
