@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::pair<Format, std::string_view> kFormats[] = {
     {Format::automatic, "auto"}, {Format::jsonl, "jsonl"}, {Format::json, "json"}, {Format::edn, "edn"},
-    {Format::text, "text"},      {Format::etcd, "etcd"},   {Format::kv, "kv"}};
+    {Format::text, "text"},      {Format::etcd, "etcd"},   {Format::kv, "kv"},
+    {Format::awdit, "awdit"}};
 
 }  // namespace
 

@@ -17,6 +17,9 @@ enum class Format {
   edn,        // Jepsen's: op maps one after another, or one vector or list of them
   text,       // Jepsen's history.txt: process, type, f, value and error between tabs
   etcd,       // Porcupine's logs of etcd: "INFO  jepsen.util - 3 :invoke :write 4"
+  awdit,      // AWDIT's: "w KEY VALUE" and "r KEY VALUE", "---" between transactions, "===" between
+              // sessions. Sessions come one after another, and who overlapped whom is not known, so
+              // only models that judge by session (causal consistency and weaker) say anything of it
   kv,         // Porcupine's logs of a key-value store: {:process 0, :type :invoke, :f :put, ...}
 };
 std::string_view to_string(Format format);

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   using namespace gameday;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   for (const Format format : {Format::automatic, Format::jsonl, Format::json, Format::edn, Format::text,
-                              Format::etcd, Format::kv}) {
+                              Format::etcd, Format::kv, Format::awdit}) {
     const std::string whole = reading::read_dump(text, format, 1, {});
     // What is wrong first, the archive or the text in it, depends on how much is read at a time.
     if (text.starts_with("\x1f\x8b") || text.starts_with("\x28\xb5\x2f\xfd")) continue;

@@ -159,7 +159,7 @@ class Reader {
   Buffer buffer_;  // what is read and no row yet; it begins at place_
   Place place_;
   bool last_ = false;  // nothing follows the buffer
-  Collection collection_{Collection::State::before, 0};
+  Collection collection_{Collection::State::before};
   std::unique_ptr<Worker> worker_;
 
   // Blocks are taken and finished in order; between that each thread is on its own.
@@ -294,6 +294,7 @@ void Reader::reserve() {
 
 bool Reader::worth_threads() const {
   return threads() > 1 && collection_.state == Collection::State::none && format_ != Format::json &&
+         format_ != Format::awdit &&
          (input_.size() == 0 || input_.packed() || input_.size() > sizes_.parallel);
 }
 

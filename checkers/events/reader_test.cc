@@ -72,8 +72,13 @@ TEST(Reader, SaysWhereAndWhatIsWrong) {
   EXPECT_EQ(error_of("0\t:invoke\t:read\tnil\n0\t:ok\t:read\t[1 2\n", Format::text),
             "h:2:17: expected a value or ']', found the end of the line");
   EXPECT_EQ(error_of("hello"),
-            "h:1:1: expected a history: op maps of EDN or JSON, or lines of process, type, f and value, "
-            "found 'hello'");
+            "h:1:1: expected a history: op maps of EDN or JSON, lines of process, type, f and value, or "
+            "transactions of AWDIT, found 'hello'");
+  EXPECT_EQ(error_of("w 0 1\n---\nr 0\n"), "h:3:4: expected a value: a number, found the end of the line");
+  EXPECT_EQ(error_of("w 0 1\n---\nx 0 1"),
+            "h:3:1: expected r or w with a key and a value, or a line of '-' or '=', found 'x'");
+  EXPECT_EQ(error_of("[{\"type\":\"info\",\"value\":[[\"r\",1,],2]}]"),
+            "h:1:33: expected a value, found ']'");
   const std::string deep = "{\"type\":\"info\",\"value\":" + std::string(300, '[');
   EXPECT_EQ(error_of(deep), "h:1:223: expected at most 200 levels of nesting, found '['");
 }

@@ -65,10 +65,12 @@ Result<Format> sniff(std::string_view text) {
     return json && !edn_only ? Format::json : Format::edn;
   }
   if (is_text_row(line)) return Format::text;
+  if (is_awdit(text)) return Format::awdit;
   // A log that begins with something else than an operation.
   const bool word = std::isalnum(static_cast<unsigned char>(t[0])) != 0;
   if (word && text.substr(0, 1 << 16).find(kLogger) != text.npos) return Format::etcd;
-  return fail("a history: op maps of EDN or JSON, or lines of process, type, f and value");
+  return fail("a history: op maps of EDN or JSON, lines of process, type, f and value, "
+              "or transactions of AWDIT");
 }
 
 RowReader::RowReader(Format format, Events& rows, Values::Writer& writer) : format_(format) {
@@ -87,6 +89,7 @@ void RowReader::start(std::string_view text, bool last, const Collection& collec
   collection_ = collection;
   last_ = last;
   begin_ = rest_ = text.data();
+  completion_.reset();
 }
 
 RowReader::Next RowReader::failed() {
@@ -98,6 +101,7 @@ RowReader::Next RowReader::failed() {
 
 RowReader::Next RowReader::next(Events::Row& row) {
   if (format_ == Format::text || format_ == Format::etcd) return next_line(row);
+  if (format_ == Format::awdit) return next_transaction(row);
   const char* const rest = rest_;
   const Collection before = collection_;
   const Next got = next_op(row);

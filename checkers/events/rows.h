@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "checkers/events/read.h"
 #include "checkers/events/scan.h"
@@ -16,10 +17,15 @@ constexpr std::ptrdiff_t kFoundLength = 24;
 // What format a text has that begins so; a fault where no format begins so. Not for blank text.
 Result<Format> sniff(std::string_view text);
 
+// Whether a text's first line is one of AWDIT's.
+bool is_awdit(std::string_view text);
+
 // Where in a collection of ops a text stands: it may begin in the middle of a file.
 struct Collection {
   enum class State { none, before, first, item, comma, after } state = State::none;
   char close = 0;
+  std::int32_t session = 0;  // of AWDIT's format
+  bool session_begun = false;
 };
 
 class RowReader {
@@ -43,6 +49,8 @@ class RowReader {
   Next next_op(Events::Row& row);
   Next next_line(Events::Row& row);
   std::optional<Next> between_items();
+  Next next_transaction(Events::Row& row);
+  bool micro_op(const char* p, const char* line_end);
 
   Format format_;
   std::unique_ptr<Scanner> scanner_;
@@ -51,6 +59,8 @@ class RowReader {
   bool last_ = false;
   const char* begin_ = nullptr;
   const char* rest_ = nullptr;
+  std::vector<Value> micro_ops_;           // of AWDIT's transaction
+  std::optional<Events::Row> completion_;  // of the invocation that was the row before
 };
 
 }  // namespace gameday::reading
