@@ -268,6 +268,47 @@ TEST(Reader, ReadsWhatValuesPrint) {
   }
 }
 
+// The first op is read the slow way, one of the same shape behind it the quick way.
+TEST(Reader, ReadsAnOpLikeTheOneBeforeAsItReadsTheFirst) {
+  static constexpr std::string_view kParts[] = {
+      "[", "[", "[", "]", "]", "]", ",", ",", " ", " ", "\"w\"", "\"r\"", "\"\"", "\"append\"", "\"\\n\"",
+      "\"tooooolong\"", "\"\xc3\xa9\"", "\"a b\"", ":w", ":r", ":append", ":a/b", ":x1", "nil", "null", "true",
+      "0", "7", "-3", "00", "12", "345", "6789", "12345", "99999999", "123456789012345678", "1.5", "{}", "(", ")",
+      "{", "}", "x", "-"};
+  std::mt19937_64 rng(3);
+  std::size_t good = 0;
+  for (int i = 0; i < 8000; ++i) {
+    const bool json = i % 2 == 0;
+    std::string value = "[[";
+    for (auto n = rng() % 8; n > 0; --n) {
+      value += kParts[rng() % std::size(kParts)];
+      if (rng() % 4 > 0) value += json ? "," : " ";
+    }
+    value += rng() % 2 == 0 ? "]]" : "] [1]]";
+    const auto op = [&](std::string_view v) {
+      return json ? fmt::format("{{\"type\":\"info\",\"value\":{}}}\n", v)
+                  : fmt::format("{{:type :info, :value {}}}\n", v);
+    };
+    const Format format = json ? Format::jsonl : Format::edn;
+    ReadOptions options;
+    options.format = format;
+    const auto first = parse_events(op(value) + op("1"), "h", options);
+    const auto second = parse_events(op("1") + op(value), "h", options);
+    ASSERT_EQ(first.has_value(), second.has_value()) << value;
+    if (first) {
+      ++good;
+      const Values& a = first->values();
+      ASSERT_EQ(a.edn(first->value(0)), second->values().edn(second->value(1))) << value;
+    } else {
+      std::string moved = second.error().message;
+      ASSERT_TRUE(moved.starts_with("h:")) << moved;
+      if (moved.starts_with("h:2:")) moved[2] = '1';
+      ASSERT_EQ(first.error().message, moved) << value;
+    }
+  }
+  EXPECT_GT(good, 500u);
+}
+
 // The fuzzer's property on the test data and on mutations of it, where there is no fuzzer.
 TEST(Reader, MutationsNeitherCrashNorDependOnBlocks) {
   std::mt19937_64 rng(1);

@@ -37,7 +37,8 @@ struct Shape {
   struct Key {
     Literal before;  // what stands before the value: the key, and what is between it and the value before
     OpKey which;
-    Value name;  // of a key without a column of its own
+    Value name;          // of a key without a column of its own
+    std::size_t digits;  // of the number before, where it is one
   };
   // False: it cannot be remembered.
   bool learn(OpKey which, Value name, std::string_view before);
@@ -117,7 +118,7 @@ class Scanner {
 
  private:
   bool quick(Events::Row& row);
-  bool quick_op(const Shape& shape, Events::Row& row);
+  bool quick_op(Shape& shape, Events::Row& row);
   bool quick_text(const char*& p, std::string_view& text) const;
   bool quick_value(const char*& p, Value& v);
   bool quick_atom(const char*& p, Value& v);
@@ -136,6 +137,7 @@ class Scanner {
   Value key_;
   std::vector<Value> extra_;
   std::vector<Value> items_;  // of the vectors that quick_vector() has not closed
+  std::size_t digits_ = 0;    // of the longer number before
 
   const bool json_;
   Shape shapes_[2];       // of the two kinds of ops that came last

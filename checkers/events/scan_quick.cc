@@ -60,35 +60,37 @@ constexpr std::uint64_t word_of(std::string_view text) {
   return word;
 }
 
-// An integer of up to 17 digits without leading zeros; p stands behind it.
-inline bool quick_integer(const char*& p, std::int64_t& n) {
+// An integer of up to 17 digits without leading zeros; p stands behind it. `guess`: how many digits
+// the one before had. What comes behind is then looked for there at once, and need not wait until the
+// digits are counted; the compiler must not take the count for the guess, hence volatile.
+inline bool quick_integer(const char*& p, std::int64_t& n, std::size_t& guess) {
   static_assert(std::endian::native == std::endian::little);
   const bool negative = *p == '-';
-  const char* q = p + (negative ? 1 : 0);
-  const char* const digits = q;
+  const char* const digits = p + (negative ? 1 : 0);
   std::uint64_t sum = 0;
+  std::size_t length = 0;
   for (int i = 0; i < 3; ++i) {
-    const std::uint64_t t = load(q) ^ 0x3030303030303030;
+    const std::uint64_t t = load(digits + length) ^ 0x3030303030303030;
     const std::uint64_t others = (t | (t + 0x0606060606060606)) & 0xf0f0f0f0f0f0f0f0;
     const int count = others == 0 ? 8 : std::countr_zero(others) / 8;
     if (count > 0) sum = sum * kPowers[count] + eight_digits(t << (64 - 8 * count));
-    q += count;
+    length += static_cast<std::size_t>(count);
     if (count < 8) break;
   }
-  const auto length = q - digits;
   if (length == 0 || length > 17 || (length > 1 && *digits == '0')) return false;
   n = negative ? -static_cast<std::int64_t>(sum) : static_cast<std::int64_t>(sum);
-  p = q;
+  if (length != guess) guess = length;
+  p = digits + *const_cast<volatile std::size_t*>(&guess);
   return true;
 }
 
 // The same for what is most often short. A length that a branch finds is guessed ahead of the bytes,
 // so that the next value need not wait until this one is read.
-inline bool quick_small(const char*& p, std::int64_t& n) {
+inline bool quick_small(const char*& p, std::int64_t& n, std::size_t& guess) {
   const auto digit = [&](int i) { return static_cast<unsigned>(static_cast<unsigned char>(p[i])) - '0'; };
   const unsigned a = digit(0), b = digit(1);
   if (a - 1 > 8) {  // a zero, a sign or no number
-    if (a != 0 || b <= 9) return a != 0 && quick_integer(p, n);
+    if (a != 0 || b <= 9) return a != 0 && quick_integer(p, n, guess);
     n = 0;
     p += 1;
     return true;
@@ -110,7 +112,7 @@ inline bool quick_small(const char*& p, std::int64_t& n) {
     p += 3;
     return true;
   }
-  return quick_integer(p, n);
+  return quick_integer(p, n, guess);
 }
 
 // Ends a number or a word of EDN within an op.
@@ -120,7 +122,7 @@ bool ends_word(char c) { return c == ' ' || c == ']' || c == '}' || c == ','; }
 
 bool Shape::learn(OpKey which, Value name, std::string_view before) {
   if (keys.size() == kKeys || before.empty() || before.size() > sizeof(Literal::words)) return false;
-  keys.push_back({Literal(before), which, name});
+  keys.push_back({Literal(before), which, name, 0});
   return true;
 }
 
@@ -194,7 +196,7 @@ inline bool Scanner::quick_atom(const char*& p, Value& v) {
   }
   std::int64_t n = 0;
   const char* q = p;
-  if (quick_small(q, n)) {
+  if (quick_small(q, n, digits_)) {
     if (!ends_word(*q)) return false;
     v = Value::integer(n);
     p = q;
@@ -277,13 +279,13 @@ inline Events::Name Scanner::quick_name(std::string_view text) {
   return known.name;
 }
 
-bool Scanner::quick_op(const Shape& shape, Events::Row& row) {
+bool Scanner::quick_op(Shape& shape, Events::Row& row) {
   const char* p = at_;
   row = {};
   row.process = kUnnamed;
   key_ = {};
   extra_.clear();
-  for (const Shape::Key& key : shape.keys) {
+  for (Shape::Key& key : shape.keys) {
     if (!key.before.at(p)) return false;
     p += key.before.size;
     if (p >= end_) return false;
@@ -291,13 +293,13 @@ bool Scanner::quick_op(const Shape& shape, Events::Row& row) {
     std::string_view text;
     switch (key.which) {
       case OpKey::index:
-        if (!quick_integer(p, row.index) || row.index < 0) return false;
+        if (!quick_integer(p, row.index, key.digits) || row.index < 0) return false;
         break;
       case OpKey::time:
-        if (!quick_integer(p, row.time) || row.time < 0) return false;
+        if (!quick_integer(p, row.time, key.digits) || row.time < 0) return false;
         break;
       case OpKey::process:
-        if (quick_integer(p, n)) {
+        if (quick_small(p, n, key.digits)) {
           if (n < 0 || n > std::numeric_limits<std::int32_t>::max()) return false;
           row.process = static_cast<std::int32_t>(n);
         } else if (quick_text(p, text)) {
@@ -339,7 +341,7 @@ bool Scanner::quick(Events::Row& row) {
   const char* const begin = at_;
   const auto mark = writer_.mark();
   for (int i = 0; i < 2; ++i) {
-    const Shape& shape = shapes_[static_cast<std::size_t>(latest_)];
+    Shape& shape = shapes_[static_cast<std::size_t>(latest_)];
     if (shape.whole && quick_op(shape, row)) return true;
     at_ = begin;
     fault_ = {};
