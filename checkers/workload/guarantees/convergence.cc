@@ -21,15 +21,18 @@ struct Final {
 };
 
 struct Key {
-  std::int64_t last_write = -1;        // row at which the last write was over
-  std::optional<std::uint32_t> open;   // a write that may still come
-  std::map<std::int32_t, Final> reads; // by reader
+  std::int64_t last_write = -1;         // row at which the last write was over
+  std::optional<std::uint32_t> open;    // a write that may still come
+  std::map<std::int32_t, Final> reads;  // by reader
 };
 
 class Convergence {
  public:
   explicit Convergence(const ModelInput& input)
-      : input_(input), events_(input.events), values_(events_.values()), keys_(values_),
+      : input_(input),
+        events_(input.events),
+        values_(events_.values()),
+        keys_(values_),
         readers_(values_) {}
 
   CheckResult check() && {
@@ -42,9 +45,11 @@ class Convergence {
         take(static_cast<std::uint32_t>(i), writes);
       }
     for (std::size_t k = 0; k < columns_.size(); ++k) judge(k);
-    if (judged_ == 0) findings_.unknown(
-        "no key was read by two readers after its last write, so there is nothing to compare");
-    findings_.stats = {{"keys", columns_.size()}, {"keys-compared", judged_}, {"final-reads", finals_}};
+    if (judged_ == 0)
+      findings_.unknown(
+          "no key was read by two readers after its last write, so there is nothing to compare");
+    findings_.stats = {
+        {"keys", columns_.size()}, {"keys-compared", judged_}, {"final-reads", finals_}};
     return std::move(findings_).result(
         fmt::format("{} final reads of {} keys agree", finals_, judged_));
   }
@@ -114,8 +119,10 @@ class Convergence {
     const Final* first = nullptr;
     const Final* other = nullptr;
     for (const auto& [who, read] : key.reads) {
-      if (first == nullptr) first = &read;
-      else if (other == nullptr && !values_.equal(first->value, read.value)) other = &read;
+      if (first == nullptr)
+        first = &read;
+      else if (other == nullptr && !values_.equal(first->value, read.value))
+        other = &read;
     }
     if (other != nullptr && key.open) {
       findings_.unknown(fmt::format("final reads differ, but {} may have happened between them",
@@ -130,7 +137,8 @@ class Convergence {
   void report(std::size_t k, const Key& key, const Final& first, const Final& other) {
     if (findings_.full()) return findings_.count_only();
     const std::string of =
-        keyed_ ? fmt::format(" of key {}", values_.edn(keys_.value(static_cast<std::int32_t>(k)))) : "";
+        keyed_ ? fmt::format(" of key {}", values_.edn(keys_.value(static_cast<std::int32_t>(k))))
+               : "";
     Anomaly anomaly;
     anomaly.type = "diverged";
     anomaly.summary = fmt::format("final reads{} do not agree: one says {}, another {}", of,
@@ -141,8 +149,8 @@ class Convergence {
       says[name] = values_.json(read.value);
       const auto done = static_cast<std::size_t>(events_.pairs()[read.pair].done);
       if (anomaly.explanation.size() < 8)
-        anomaly.explanation.push_back(
-            fmt::format("{} last read {}: {}.", name, values_.edn(read.value), events_.describe(done)));
+        anomaly.explanation.push_back(fmt::format("{} last read {}: {}.", name,
+                                                  values_.edn(read.value), events_.describe(done)));
     }
     for (const Final* read : {&first, &other})
       anomaly.ops.push_back(

@@ -51,8 +51,9 @@ CheckResult check_unhandled_exceptions(const ModelInput& input) {
   }
   std::vector<std::size_t> order(classes.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return classes[a].count > classes[b].count; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return classes[a].count > classes[b].count;
+  });
   Findings findings;
   Json list = Json::array();
   constexpr std::size_t kShown = 64;
@@ -66,8 +67,9 @@ CheckResult check_unhandled_exceptions(const ModelInput& input) {
   findings.stats = {{"exceptions", std::move(list)}, {"count", total}, {"classes", classes.size()}};
   return std::move(findings).result(
       total == 0 ? "no operation carries an exception"
-                 : fmt::format("{} operations carry an exception of {} classes, most of them {}", total,
-                               classes.size(), values.edn(names.value(static_cast<std::int32_t>(order[0])))));
+                 : fmt::format("{} operations carry an exception of {} classes, most of them {}",
+                               total, classes.size(),
+                               values.edn(names.value(static_cast<std::int32_t>(order[0])))));
 }
 
 }  // namespace gameday

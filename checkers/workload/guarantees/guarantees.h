@@ -5,6 +5,14 @@
 
 namespace gameday {
 
+CheckResult check_session(const ModelInput& input);  // all four of the next
+CheckResult check_read_your_writes(const ModelInput& input);
+CheckResult check_monotonic_reads(const ModelInput& input);
+CheckResult check_monotonic_writes(const ModelInput& input);
+CheckResult check_writes_follow_reads(const ModelInput& input);
+CheckResult check_staleness(const ModelInput& input);
+CheckResult check_k_atomicity(const ModelInput& input);
+CheckResult check_kafka(const ModelInput& input);
 CheckResult check_objectives(const ModelInput& input);
 CheckResult check_convergence(const ModelInput& input);
 CheckResult check_log_file_pattern(const ModelInput& input);

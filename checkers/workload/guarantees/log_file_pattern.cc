@@ -1,5 +1,5 @@
-// Lines of log files that should not be there ("panic", "assertion failed"), as a regular expression
-// of ECMAScript. Jepsen's log-file-pattern greps the logs of all nodes in the same way.
+// Lines of log files that should not be there ("panic", "assertion failed"), as a regular
+// expression of ECMAScript. Jepsen's log-file-pattern greps the logs of all nodes in the same way.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -48,7 +48,8 @@ class Search {
       return true;
     }
     ++files_;
-    for (std::string block(std::size_t{1} << 16, '\0'); in.read(block.data(), 1 << 16), in.gcount() > 0;) {
+    for (std::string block(std::size_t{1} << 16, '\0');
+         in.read(block.data(), 1 << 16), in.gcount() > 0;) {
       for (const char c : std::string_view(block.data(), static_cast<std::size_t>(in.gcount()))) {
         if (c != '\n') {
           piece += c;

@@ -75,9 +75,10 @@ class Objectives {
     if (options_.max_latency_ms && !events_.has_times())
       findings_.unknown("the history has no times, so no latency objective can be judged");
     if (all_.calls() == 0 && asked()) findings_.unknown("there is no client operation to judge");
-    return std::move(findings_).result(fmt::format(
-        "{} of {} calls were answered ({:.3f} %){}", all_.ok, all_.calls(), all_.availability() * 100,
-        asked() ? ", every objective is met" : "; no objective was asked for"));
+    return std::move(findings_).result(
+        fmt::format("{} of {} calls were answered ({:.3f} %){}", all_.ok, all_.calls(),
+                    all_.availability() * 100,
+                    asked() ? ", every objective is met" : "; no objective was asked for"));
   }
 
  private:
@@ -88,7 +89,9 @@ class Objectives {
       const Pair& pair = events_.pairs()[i];
       OfFunction& of = by_f_[events_.f(pair.invoke)];
       for (OfFunction* to : {&of, &all_})
-        ++(pair.outcome == OpType::ok ? to->ok : pair.outcome == OpType::fail ? to->fail : to->info);
+        ++(pair.outcome == OpType::ok     ? to->ok
+           : pair.outcome == OpType::fail ? to->fail
+                                          : to->info);
       if (pair.outcome != OpType::ok) continue;
       const std::int64_t begin = events_.time(pair.invoke);
       const std::int64_t end = events_.time(static_cast<std::size_t>(pair.done));
@@ -105,8 +108,9 @@ class Objectives {
     anomaly.type = "availability-missed";
     anomaly.summary = fmt::format("the availability {} is {:.6g}, less than {:.6g}", whose,
                                   of.availability(), *options_.min_availability);
-    anomaly.explanation = {fmt::format("{} of {} calls were ok, {} failed and {} had no certain answer.",
-                                       of.ok, of.calls(), of.fail, of.info)};
+    anomaly.explanation = {
+        fmt::format("{} of {} calls were ok, {} failed and {} had no certain answer.", of.ok,
+                    of.calls(), of.fail, of.info)};
     anomaly.ops = unanswered(f);
     anomaly.detail = {{"f", f.empty() ? Json() : Json(f)},
                       {"availability", of.availability()},
@@ -134,11 +138,12 @@ class Objectives {
     const Pair& pair = events_.pairs()[at.pair];
     Anomaly anomaly;
     anomaly.type = "latency-missed";
-    anomaly.summary = fmt::format("the {} quantile of the latency {} is {:.3f} ms, more than {:.3f} ms",
-                                  q, whose, ms(at.ns), *options_.max_latency_ms);
-    anomaly.explanation = {
-        fmt::format("The call at that quantile: {}, answered by {}.", events_.describe(pair.invoke),
-                    events_.describe(static_cast<std::size_t>(pair.done)))};
+    anomaly.summary =
+        fmt::format("the {} quantile of the latency {} is {:.3f} ms, more than {:.3f} ms", q, whose,
+                    ms(at.ns), *options_.max_latency_ms);
+    anomaly.explanation = {fmt::format("The call at that quantile: {}, answered by {}.",
+                                       events_.describe(pair.invoke),
+                                       events_.describe(static_cast<std::size_t>(pair.done)))};
     anomaly.ops = {events_.index(pair.invoke), events_.index(static_cast<std::size_t>(pair.done))};
     anomaly.detail = {{"f", f.empty() ? Json() : Json(f)},
                       {"quantile", q},
