@@ -106,12 +106,12 @@ class RegisterReader {
     return static_cast<std::uint64_t>(key) << 32 | static_cast<std::uint32_t>(value);
   }
 
+  // Most values belong to one key only: they are found by their number.
   std::int32_t& slot(std::int32_t key, std::int32_t value) {
-    if (to_.keys.size() == 1) {  // one register: an array by value
-      const auto at = static_cast<std::size_t>(value);
-      if (at >= single_.size()) single_.resize(at * 2 + 16, -1);
-      return single_[at];
-    }
+    const auto at = static_cast<std::size_t>(value);
+    if (at >= by_number_.size()) by_number_.resize(at * 2 + 16, -1);
+    std::int32_t& version = by_number_[at];
+    if (version < 0 || to_.versions[static_cast<std::size_t>(version)].key == key) return version;
     return by_word_.try_emplace(word(key, value), -1).first->second;
   }
 
@@ -152,7 +152,7 @@ class RegisterReader {
   const Limits& limits_;
   Dense numbers_;
   std::vector<Kind> kinds_;
-  std::vector<std::int32_t> single_;
+  std::vector<std::int32_t> by_number_;  // the first version with a value
   std::unordered_map<std::uint64_t, std::int32_t> by_word_;
   bool keyed_ = false;
 };

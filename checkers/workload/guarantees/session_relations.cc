@@ -89,6 +89,7 @@ std::vector<Relation> session_relations(const Registers& registers) {
   std::vector<Relation> relations;
   relations.reserve(all.size());
   std::unordered_map<std::uint64_t, Latest> latest;
+  latest.reserve(std::min(all.size(), std::size_t{1} << 16));
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     const Access& a = all[i];
     const std::int32_t key = registers.versions[static_cast<std::size_t>(a.version)].key;
