@@ -11,7 +11,7 @@ std::span<const Model* const> models() {
   static const std::vector<const Model*> all = [] {
     std::vector<const Model*> list;
     for (const auto family :
-         {linear_models(), transaction_models(), workload_models(), guarantee_models()})
+         {linear_models(), transaction_models(), guarantee_models(), workload_models()})
       for (const Model& model : family) list.push_back(&model);
     return list;
   }();

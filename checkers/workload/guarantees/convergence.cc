@@ -12,7 +12,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 struct Final {
@@ -175,4 +175,4 @@ class Convergence {
 
 CheckResult check_convergence(const ModelInput& input) { return Convergence(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

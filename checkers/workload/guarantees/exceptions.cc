@@ -10,7 +10,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 struct Class {
@@ -72,4 +72,4 @@ CheckResult check_unhandled_exceptions(const ModelInput& input) {
                                values.edn(names.value(static_cast<std::int32_t>(order[0])))));
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -3,7 +3,7 @@
 
 #include "checkers/model.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 CheckResult check_session(const ModelInput& input);  // all four of the next
 CheckResult check_read_your_writes(const ModelInput& input);
@@ -18,4 +18,4 @@ CheckResult check_convergence(const ModelInput& input);
 CheckResult check_log_file_pattern(const ModelInput& input);
 CheckResult check_unhandled_exceptions(const ModelInput& input);
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

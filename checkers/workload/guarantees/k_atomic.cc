@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <queue>
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 constexpr std::size_t kDeepest = 64;  // of a chain where k > 2, whose search branches
@@ -219,4 +219,4 @@ std::int64_t k_of_order_by_written(std::vector<VersionTimes> versions) {
   return k;
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -19,7 +19,7 @@
 #include <optional>
 #include <vector>
 
-namespace gameday {
+namespace gameday::guarantees {
 
 struct VersionTimes {
   std::int64_t begin = 0;       // of the write
@@ -34,4 +34,4 @@ std::optional<bool> is_k_atomic(const std::vector<VersionTimes>& versions, std::
 // The k of one order that is always allowed: by f. An upper bound.
 std::int64_t k_of_order_by_written(std::vector<VersionTimes> versions);
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

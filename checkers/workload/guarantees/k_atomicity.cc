@@ -9,7 +9,7 @@
 #include "checkers/workload/guarantees/k_atomic.h"
 #include "checkers/workload/guarantees/zones.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 struct Bounds {
@@ -167,4 +167,4 @@ class KAtomicity {
 
 CheckResult check_k_atomicity(const ModelInput& input) { return KAtomicity(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -13,7 +13,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 // The last message that a process, or an operation, polled from or sent to a key.
@@ -300,4 +300,4 @@ class Kafka {
 
 CheckResult check_kafka(const ModelInput& input) { return Kafka(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -13,7 +13,7 @@
 
 #include "checkers/model.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 // A message that an operation sent or polled; the same value of another key is another message.
 struct Record {
@@ -90,4 +90,4 @@ class KafkaLogs {
   std::unordered_map<std::uint64_t, std::int32_t> by_key_and_number_;
 };
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

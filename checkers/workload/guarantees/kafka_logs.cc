@@ -5,7 +5,7 @@
 
 #include "checkers/workload/guarantees/kafka.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 KafkaLogs::KafkaLogs(const ModelInput& input)
     : events(input.events),
@@ -173,4 +173,4 @@ void KafkaLogs::order() {
   }
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

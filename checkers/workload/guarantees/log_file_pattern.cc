@@ -8,7 +8,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 // std::regex recurses on its input: a longer line is searched in pieces that overlap by half.
@@ -107,4 +107,4 @@ class Search {
 
 CheckResult check_log_file_pattern(const ModelInput& input) { return Search(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -10,7 +10,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 struct Latency {
@@ -163,4 +163,4 @@ class Objectives {
 
 CheckResult check_objectives(const ModelInput& input) { return Objectives(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

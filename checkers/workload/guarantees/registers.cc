@@ -4,7 +4,7 @@
 
 #include <unordered_map>
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 enum class Kind : std::uint8_t { other, read, write, transaction };
@@ -239,4 +239,4 @@ static std::size_t row(const Events& events, const Access& a) {
 std::int64_t Registers::op(const Access& a) const { return events.index(row(events, a)); }
 std::string Registers::words(const Access& a) const { return events.describe(row(events, a)); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

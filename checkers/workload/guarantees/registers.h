@@ -10,7 +10,7 @@
 
 #include "checkers/model.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 // One read or write, in the order of its session.
 struct Access {
@@ -46,4 +46,4 @@ struct Registers {
   friend class RegisterReader;
 };
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

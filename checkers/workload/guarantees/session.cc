@@ -12,7 +12,7 @@
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 using Cycle = std::vector<std::uint32_t>;  // relations, each from where the last one leads to
@@ -219,4 +219,4 @@ CheckResult check_writes_follow_reads(const ModelInput& input) {
   return check_one<Guarantee::writes_follow_reads>(input);
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -28,7 +28,7 @@
 
 #include "checkers/workload/guarantees/registers.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 enum class Guarantee : std::uint8_t {
   read_your_writes,
@@ -56,4 +56,4 @@ std::vector<Relation> session_relations(const Registers& registers);
 std::vector<std::int32_t> cyclic(const Registers& registers,
                                  const std::vector<Relation>& relations);
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

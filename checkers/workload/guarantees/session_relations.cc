@@ -3,7 +3,7 @@
 
 #include "checkers/workload/guarantees/session.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 // The latest operations of a session on a key.
@@ -131,4 +131,4 @@ std::vector<std::int32_t> cyclic(const Registers& registers,
   return cycle;
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

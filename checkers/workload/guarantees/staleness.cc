@@ -11,7 +11,7 @@
 #include "checkers/workload/guarantees/guarantees.h"
 #include "checkers/workload/guarantees/zones.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 template <typename Number>
@@ -127,4 +127,4 @@ class Staleness {
 
 CheckResult check_staleness(const ModelInput& input) { return Staleness(input).check(); }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace gameday {
+namespace gameday::guarantees {
 namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -126,4 +126,4 @@ std::vector<Stale> staleness(const Registers& registers, const std::vector<Zone>
   return all;
 }
 
-}  // namespace gameday
+}  // namespace gameday::guarantees

@@ -8,7 +8,7 @@
 
 #include "checkers/workload/guarantees/registers.h"
 
-namespace gameday {
+namespace gameday::guarantees {
 
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
@@ -33,4 +33,4 @@ struct Stale {
 // Of all reads, by key. Nothing more than the given real-time order is used: all of it is certain.
 std::vector<Stale> staleness(const Registers& registers, const std::vector<Zone>& zones);
 
-}  // namespace gameday
+}  // namespace gameday::guarantees
