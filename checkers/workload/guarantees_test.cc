@@ -89,7 +89,8 @@ TEST(Convergence, ByKeyAndByNode) {
     {:process 0 :type :invoke :f :write :value [:x 1]}{:process 0 :type :ok :f :write :value [:x 1]}
     {:process 0 :type :invoke :f :read :value [:x nil]}{:process 0 :type :ok :f :read :value [:x 1] :node "a"}
     {:process 0 :type :invoke :f :read :value [:x nil]}{:process 0 :type :ok :f :read :value [:x 2] :node "b"}
-    {:process 1 :type :invoke :f :read :value [:y nil]}{:process 1 :type :ok :f :read :value [:y 3] :node "b"})";
+    {:process 1 :type :invoke :f :read :value [:y nil]}
+    {:process 1 :type :ok :f :read :value [:y 3] :node "b"})";
   const CheckResult diverged = check("convergence", history);
   EXPECT_EQ(diverged.verdict, Verdict::invalid);
   EXPECT_EQ(diverged.anomalies[0].detail["key"], "x");
