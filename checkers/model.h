@@ -77,7 +77,6 @@ struct Model {
 std::span<const Model> linear_models();       // checkers/linear/
 std::span<const Model> transaction_models();  // checkers/txn/
 std::span<const Model> workload_models();     // checkers/workload/
-std::span<const Model> guarantee_models();    // checkers/workload/guarantees.cc
 
 std::span<const Model* const> models();
 const Model* find_model(std::string_view name);  // also by alias; nullptr: there is none

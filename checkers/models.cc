@@ -10,8 +10,7 @@ namespace gameday {
 std::span<const Model* const> models() {
   static const std::vector<const Model*> all = [] {
     std::vector<const Model*> list;
-    for (const auto family :
-         {linear_models(), transaction_models(), guarantee_models(), workload_models()})
+    for (const auto family : {linear_models(), transaction_models(), workload_models()})
       for (const Model& model : family) list.push_back(&model);
     return list;
   }();

@@ -1,4 +1,4 @@
-// Jepsen's unique-ids, stats and unhandled-exceptions (jepsen.checker).
+// Jepsen's unique-ids and stats (jepsen.checker).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -99,60 +99,6 @@ CheckResult check_stats(const ModelInput& input) {
   }
   if (report.stats["count"] == 0) report.unknown("no op of a client ever completed");
   return std::move(report).result("every function was :ok at least once");
-}
-
-namespace {
-
-// The class of an exception as Clojure's datafy shows it ({:via [{:type ...} ...]}), else what the
-// error says first.
-Value exception_class(const Values& values, Value extra) {
-  const Value exception = values.get(extra, "exception");
-  if (!exception.is_nil()) {
-    const auto via = elements(values, values.get(exception, "via"));
-    const Value type = via.empty() ? values.get(exception, "type") : values.get(via[0], "type");
-    return type.is_nil() ? exception : type;
-  }
-  const Value error = values.get(extra, "error");
-  const auto parts = elements(values, error);
-  return parts.empty() ? error : parts[0];
-}
-
-}  // namespace
-
-CheckResult check_unhandled_exceptions(const ModelInput& input) {
-  Report report(input);
-  const Events& events = input.events;
-  struct Class {
-    std::size_t id, count;
-    std::int64_t example;
-  };
-  Dense ids(report.values);
-  std::vector<Class> classes;
-  std::size_t total = 0;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    if (report.expired()) break;
-    if (events.type(i) != OpType::info || events.extra(i).is_nil()) continue;
-    const Value type = exception_class(report.values, events.extra(i));
-    if (type.is_nil()) continue;
-    ++total;
-    const auto id = static_cast<std::size_t>(ids.id(type));
-    if (id == classes.size()) classes.push_back({id, 0, static_cast<std::int64_t>(i)});
-    ++classes[id].count;
-  }
-  std::stable_sort(classes.begin(), classes.end(),
-                   [](const Class& a, const Class& b) { return a.count > b.count; });
-  report.stats["count"] = total;
-  report.stats["exceptions"] = Json::array();
-  for (const Class& c : classes) {
-    if (report.stats["exceptions"].size() >= kListLimit) break;
-    report.stats["exceptions"].push_back(
-        {{"class", report.values.json(ids.value(static_cast<std::int32_t>(c.id)))},
-         {"count", c.count},
-         {"example", events.describe(static_cast<std::size_t>(c.example))}});
-  }
-  // What a client did not handle says nothing about the database: valid, as in Jepsen.
-  return std::move(report).result(
-      fmt::format("{} unhandled errors of {} kinds", total, classes.size()));
 }
 
 }  // namespace gameday::workload

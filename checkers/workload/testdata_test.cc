@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "checkers/events/read.h"
 #include "checkers/model.h"
@@ -75,7 +76,10 @@ TEST_P(Case, IsJudgedAsExpected) {
                      : result.verdict == Verdict::invalid ? Json(false)
                                                           : Json("unknown");
   EXPECT_EQ(valid, expected.at("valid")) << dump;
-  EXPECT_EQ(Json(result.anomaly_types), expected.value("anomaly-types", Json::array())) << dump;
+  std::set<std::string> types(result.anomaly_types.begin(), result.anomaly_types.end());
+  if (types.empty())
+    for (const auto& anomaly : result.anomalies) types.insert(anomaly.type);
+  EXPECT_EQ(Json(types), expected.value("anomaly-types", Json::array())) << dump;
   const Json stats = expected.value("stats", Json::object());
   for (const auto& [key, value] : stats.items()) {
     ASSERT_TRUE(result.stats.contains(key)) << key << dump;

@@ -158,12 +158,15 @@ class RegisterReader {
 };
 
 // A value that nobody wrote can only be what the key held before any write, and only one value can.
+// If there are several, some write is not in the history: each of them is a version of its own then,
+// and what is said of it holds if it was written once.
 class InitialVersions {
  public:
   explicit InitialVersions(Registers& of)
       : of_(of),
         candidates_(of.keys.size()),
         drop_(of.versions.size()),
+        initial_(of.versions.size()),
         read_(of.versions.size()) {}
 
   void settle() {
@@ -186,9 +189,10 @@ class InitialVersions {
     if (version.writer >= 0 && !version.unclear) return;
     if (!version.unclear && candidates_[key(v)] == 1) {
       of_.versions[key(v)].value = version.value;
+      initial_[v] = true;
       return;
     }
-    drop_[v] = true;
+    drop_[v] = version.unclear;
     version.writer = -1;
     if (!read_[v] || of_.unknown.size() >= kReasonLimit) return;
     of_.unknown.insert(fmt::format(
@@ -201,7 +205,7 @@ class InitialVersions {
     for (Access a : of_.accesses) {
       if (drop_[index(a)]) continue;
       Version& version = of_.versions[index(a)];
-      if (version.writer < 0)
+      if (initial_[index(a)])
         a.version = version.key;
       else if (a.write)
         version.writer = static_cast<std::int32_t>(kept);
@@ -211,8 +215,8 @@ class InitialVersions {
   }
 
   Registers& of_;
-  std::vector<int> candidates_;    // by key: values that were read and nobody wrote
-  std::vector<bool> drop_, read_;  // by version
+  std::vector<int> candidates_;              // by key: values that were read and nobody wrote
+  std::vector<bool> drop_, initial_, read_;  // by version
 };
 
 Registers::Registers(const ModelInput& input) : events(input.events), keys(input.events.values()) {

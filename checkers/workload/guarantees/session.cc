@@ -11,6 +11,7 @@
 
 #include "checkers/findings.h"
 #include "checkers/workload/guarantees/guarantees.h"
+#include "checkers/workload/guarantees/zones.h"
 
 namespace gameday::guarantees {
 namespace {
@@ -32,6 +33,7 @@ class Session {
                        {"versions", registers_.versions.size() - registers_.keys.size()},
                        {"relations", relations_.size()}};
     if (const char* reason = limits_.expired()) findings_.unknown(reason);
+    future_reads();
     const std::vector<std::int32_t> components = cyclic(registers_, relations_);
     std::map<std::int32_t, std::vector<std::uint32_t>> by_component;
     for (std::uint32_t i = 0; i < relations_.size(); ++i) {
@@ -53,6 +55,19 @@ class Session {
     return static_cast<std::size_t>(r.to) < registers_.keys.size();
   }
   bool wanted(Guarantee g) const { return !only_ || *only_ == g; }
+
+  // What was read before its write began is not what that write wrote. Without this a write could
+  // make good what was read before it, and a verdict would not be final before the end.
+  void future_reads() {
+    for (const Access& a : registers_.accesses) {
+      const std::int32_t writer = registers_.versions[static_cast<std::size_t>(a.version)].writer;
+      if (a.write || writer < 0) continue;
+      const Access& write = registers_.accesses[static_cast<std::size_t>(writer)];
+      if (finished(registers_, a) > invoked(registers_, write)) continue;
+      return findings_.unknown(fmt::format("{} was read before its write began: {}, {}",
+                                           registers_.describe(a.version), words(a), words(write)));
+    }
+  }
 
   // Back to the initial value, which is before every version.
   void alone(std::uint32_t i) {
@@ -176,9 +191,8 @@ class Session {
     return registers_.events.values().json(registers_.keys.value(registers_.versions[version].key));
   }
 
-  std::string words(std::uint32_t access) const {
-    return registers_.words(registers_.accesses[access]);
-  }
+  std::string words(std::uint32_t access) const { return words(registers_.accesses[access]); }
+  std::string words(const Access& access) const { return registers_.words(access); }
 
   std::string did(const Relation& r) const {
     const Events& events = registers_.events;
