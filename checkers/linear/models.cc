@@ -21,7 +21,8 @@ struct Row {
 
 template <const linear::Object& object>
 constexpr Row row(std::string_view name, std::string_view aliases, std::string_view summary) {
-  return {{name, aliases, summary, judged<object>}, &object};
+  // Early: linearizability is closed under prefixes (Herlihy and Wing, TOPLAS 12(3), 1990, section 3).
+  return {{name, aliases, summary, judged<object>, true}, &object};
 }
 
 // A model of one's own is one line here, one in models/models.h, and its file (models/mutex.cc).
@@ -36,7 +37,7 @@ constexpr Row kRows[] = {
                     "--permits permits (2), released by the process that acquired them"),
     row<kCounter>("linearizable-counter", "counter-linearizable", "a sum that is read exactly"),
     row<kSet>("linearizable-set", "gset", "a set: add, read of the whole"),
-    row<kFifoQueue>("fifo-queue", "queue", "first in, first out; nil: it was empty"),
+    row<kFifoQueue>("fifo-queue", "", "first in, first out; nil: it was empty"),
     row<kUnorderedQueue>("unordered-queue", "bag", "a queue that gives what it has in any order"),
     row<kStack>("stack", "lifo", "last in, first out: push, pop; nil: it was empty"),
     row<kPriorityQueue>("priority-queue", "heap", "the greatest integer first: insert, extract"),
