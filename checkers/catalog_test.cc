@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <sstream>
 
+#include "checkers/model.h"
 #include "checkers/story.h"
 
 namespace gameday {
@@ -19,6 +21,18 @@ TEST(Catalog, NamesAreUniqueAndDescribed) {
   }
   EXPECT_EQ(names.size(), 12U);
   EXPECT_EQ(find_checker("nonsense"), nullptr);
+}
+
+// Else the first of a table would hide the others.
+TEST(Catalog, NoTwoModelsShareANameOrAnAlias) {
+  std::set<std::string> names;
+  for (const Model* model : models()) {
+    EXPECT_TRUE(names.emplace(model->name).second) << model->name;
+    std::istringstream aliases{std::string(model->aliases)};
+    for (std::string alias; aliases >> alias;)
+      EXPECT_TRUE(names.insert(alias).second) << model->name << ": " << alias;
+    EXPECT_EQ(find_model(model->name), model);
+  }
 }
 
 TEST(Catalog, EmptyHistoryIsUnknown) {

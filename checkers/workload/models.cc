@@ -4,8 +4,8 @@
 
 namespace gameday {
 
-// Early are those that blame a call for what came before it. The others wait for the end: an element
-// that is missing may be read yet (set, set-full, total-queue, kafka), a replica catches up
+// Early are those that blame a call for what came before it. The others wait for the end: an
+// element that is missing may be read yet (set, set-full, total-queue, kafka), a replica catches up
 // (convergence), an :ok follows failures (stats), slow calls are outweighed (objectives).
 std::span<const Model> workload_models() {
   using namespace workload;
@@ -21,8 +21,8 @@ std::span<const Model> workload_models() {
        "each read of a counter lies between what was acknowledged and what was attempted",
        check_counter, kEarly},
       {"bank", "", "transfers neither make nor lose money, in any read", check_bank, kEarly},
-      {"long-fork", "long_fork", "no two reads see two writes in opposite orders",
-       check_long_fork, kEarly},
+      {"long-fork", "long_fork", "no two reads see two writes in opposite orders", check_long_fork,
+       kEarly},
       {"comments", "", "with a write all are visible that were acknowledged before it began",
        check_comments},
       {"causal-reverse", "causal_reverse",
@@ -59,8 +59,7 @@ std::span<const Model> workload_models() {
        "logs of messages: lost, unseen, duplicated, reordered, skipped ones", check_kafka},
       {"objectives", "slo", "availability and latency: asked-for objectives are met",
        check_objectives},
-      {"convergence", "converged", "after the last write all final reads agree",
-       check_convergence},
+      {"convergence", "converged", "after the last write all final reads agree", check_convergence},
       {"log-file-pattern", "log_file_pattern log-pattern",
        "no line of the log files matches a pattern", check_log_file_pattern},
       {"unhandled-exceptions", "exceptions", "counts exceptions by class, as Jepsen does",
