@@ -6,9 +6,7 @@
 
 namespace gameday {
 
-// One check a key, several at once. A client's row whose value is no pair belongs to the key of its
-// other half, or where that is none either, is an error (UNKNOWN); rows of no client go to no key.
-// stats: keys, failures and unknown (keys, at most kAnomalyLimit each).
+// One check a key, several at once (check_keys of linear/by_key.h). Rows of no client go to no key.
 CheckResult check_independent(const Model& model, const ModelInput& input);
 
 }  // namespace gameday

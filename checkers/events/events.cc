@@ -151,6 +151,7 @@ Events Events::part() const {
   Events part(values_);
   part.names_ = names_;
   part.process_names_ = process_names_;
+  part.exact_answers_ = exact_answers_;
   return part;
 }
 

@@ -69,6 +69,11 @@ class Events {
   Value extra(std::size_t i) const { return extras_.empty() ? Value() : extras_[i]; }
   // The other half of the op: completion or invocation; -1: none.
   std::int32_t other(std::size_t i) const { return others_[i]; }
+  // Answers say what the system had, as in Porcupine's logs of etcd: an ok read of nil found nothing,
+  // and a compare-and-set that failed found another value. In Jepsen's histories a nil says nothing,
+  // and what failed did not happen.
+  bool exact_answers() const { return exact_answers_; }
+  void set_exact_answers(bool exact) { exact_answers_ = exact; }
 
   // Clients' calls in the order of their invocations.
   const Column<Pair>& pairs() const { return pairs_; }
@@ -113,6 +118,7 @@ class Events {
   Column<std::int32_t> others_;
   Column<Pair> pairs_;
   std::vector<std::string> names_, process_names_;
+  bool exact_answers_ = false;
 };
 
 // The recorder's history in the form that this library judges, and back, so that every checker can

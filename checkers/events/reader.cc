@@ -226,6 +226,7 @@ Status Reader::begin() {
     }
     format_ = *format;
   }
+  events_.set_exact_answers(format_ == Format::etcd);
   worker_ = std::make_unique<Worker>(format_, events_);
   return {};
 }

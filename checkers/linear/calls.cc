@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 #include "checkers/events/read.h"
@@ -31,10 +32,37 @@ Result<std::int32_t> list_of(Names& names, Value v, bool ordered) {
   return names.lists.add(list);
 }
 
+// Micro-operations of a transaction: [[f k v] ...], or of a function that reads or writes a map
+// {k v}. Read is kind::read, write kind::write.
+Result<std::vector<std::int32_t>> micro_operations(Names& names, Value v, std::int32_t kind) {
+  std::vector<std::int32_t> list;
+  const auto add = [&](std::int32_t f, Value k, Value value) {
+    list.insert(list.end(), {f, number_of(names, k), number_of(names, value)});
+  };
+  const Values& values = names.values;
+  if (v.kind() == Value::Kind::map && kind >= 0) {
+    const auto items = values.items(v);
+    for (std::size_t i = 0; i < items.size(); i += 2) add(kind, items[i], items[i + 1]);
+    return list;
+  }
+  if (!v.is_sequence())
+    return fail("micro-operations [[f k v] ...] are expected, not {}", shortened(values.edn(v)));
+  for (const Value m : values.items(v)) {
+    const auto items = m.is_sequence() ? values.items(m) : std::span<const Value>();
+    const bool three = items.size() == 3;
+    const bool read = three && (values.says(items[0], "r") || values.says(items[0], "read"));
+    const bool write = three && (values.says(items[0], "w") || values.says(items[0], "write"));
+    if (!read && !write)
+      return fail("a micro-operation is [:r k v] or [:w k v], not {}", shortened(values.edn(m)));
+    add(read ? kind::read : kind::write, items[1], items[2]);
+  }
+  return list;
+}
+
 class Encoder {
  public:
-  Encoder(const Events& events, std::span<const Function> functions, Names& names)
-      : events_(events), names_(names), by_name_(events.name_count(), nullptr) {
+  Encoder(const Events& events, std::span<const Function> functions, Names& names, const KeyPart* part)
+      : events_(events), names_(names), part_(part), by_name_(events.name_count(), nullptr) {
     for (std::size_t n = 0; n < by_name_.size(); ++n) {
       const auto padded = fmt::format(" {} ", events.name_text(static_cast<Events::Name>(n)));
       for (const auto& function : functions)
@@ -47,12 +75,17 @@ class Encoder {
 
   // False: the call says nothing.
   Result<bool> call(const Pair& pair, const Function& f, Operation& op) {
-    op = {f.kind, kNil, kNil, pair.invoke, kPending};
+    op = {f.kind, kNil, kNil, position(pair.invoke), kPending};
     const bool ok = pair.outcome == OpType::ok;
-    if (ok) op.ret = pair.done;
-    const Value given = events_.value(pair.invoke), answered = ok ? events_.result(pair) : Value();
+    if (pair.outcome == OpType::fail) {
+      if (!refused(pair, f)) return false;
+      op.kind = f.refused;
+    }
+    const auto done = static_cast<std::size_t>(pair.done);
+    if (pair.outcome != OpType::info) op.ret = position(done);
+    const Value given = value(pair.invoke), answered = ok ? value(done) : Value();
     if (f.reads && !ok) return false;
-    if (f.nil_is_unknown && answered.is_nil()) return false;
+    if (f.nil_is_unknown && answered.is_nil() && !events_.exact_answers()) return false;
     switch (f.takes) {
       case Takes::nothing: break;
       case Takes::argument: op.a = number_of(names_, given); break;
@@ -70,6 +103,18 @@ class Encoder {
         op.b = *list;
         break;
       }
+      case Takes::txn: {
+        const auto list = micro_operations(names_, answered.is_nil() ? given : answered, map_kind(f));
+        if (!list) return tl::make_unexpected(list.error());
+        bool writes = false;
+        for (std::size_t i = 0; i < list->size(); i += 3) writes = writes || (*list)[i] == kind::write;
+        if (!ok && !writes) return false;
+        const auto [known, added] = transactions_.try_emplace(*list, 0);
+        if (added) known->second = names_.lists.add(*list);
+        op.kind = 0;
+        op.b = known->second;
+        break;
+      }
       case Takes::pair: {
         const auto both = given.is_sequence() ? names_.values.items(given) : std::span<const Value>();
         if (both.size() != 2) return fail("the value is not [old new]");
@@ -77,15 +122,36 @@ class Encoder {
         op.b = number_of(names_, both[1]);
         break;
       }
-      case Takes::entry: break;
     }
     return true;
   }
 
  private:
+  // Of micro-operations in the form of a map.
+  static std::int32_t map_kind(const Function& f) {
+    return f.kind == kTxn ? -1 : f.kind == kTxnReads ? kind::read : kind::write;
+  }
+  // The system refused it, and says so: a failure with an error did not come that far.
+  bool refused(const Pair& pair, const Function& f) const {
+    return f.refused != Function::kNoKind && events_.exact_answers() && pair.done >= 0 &&
+           events_.values().get(events_.extra(static_cast<std::size_t>(pair.done)), "error").is_nil();
+  }
+
+  std::int64_t position(std::size_t row) const {
+    return part_ != nullptr ? part_->ranks[row] : static_cast<std::int64_t>(row);
+  }
+  Value value(std::size_t row) const {
+    const Value v = events_.value(row);
+    if (part_ == nullptr) return v;
+    const auto items = v.is_sequence() ? events_.values().items(v) : std::span<const Value>();
+    return items.size() == 2 ? items[1] : Value();
+  }
+
   const Events& events_;
   Names& names_;
+  const KeyPart* part_;
   std::vector<const Function*> by_name_;
+  std::map<std::vector<std::int32_t>, std::int32_t> transactions_;  // equal ones have one list
 };
 
 }  // namespace
@@ -109,8 +175,9 @@ Result<Events> parsed(std::string_view edn) {
 }  // namespace
 
 // Numbers are given after all of the history's, so equality of the text decides.
-std::int32_t Names::foreign(const Values& of, Value v) {
+std::int32_t Names::foreign(Value v) {
   if (v.is_nil()) return kNil;
+  const Values& of = *owner_;
   const std::string text = of.edn(v);
   for (std::size_t i = 0; i < dense.size(); ++i)
     if (values.edn(dense.value(static_cast<std::int32_t>(i))) == text) return static_cast<std::int32_t>(i);
@@ -120,25 +187,40 @@ std::int32_t Names::foreign(const Values& of, Value v) {
   return static_cast<std::int32_t>(dense.size() + others_.size()) - 1;
 }
 
+// Read once: the numbers of its values are of these values.
+Value Names::parse_initial(std::string_view edn) {
+  if (owner_ == nullptr) {
+    const auto events = parsed(edn);
+    if (!events) throw std::invalid_argument(events.error().message);
+    owner_ = events->shared_values();
+    initial_ = events->value(0);
+  }
+  return initial_;
+}
+
 std::int32_t Names::initial(std::string_view edn) {
-  if (edn.empty()) return kNil;
-  const auto events = parsed(edn);
-  if (!events) throw std::invalid_argument(events.error().message);
-  owner_ = events->shared_values();
-  return foreign(*owner_, events->value(0));
+  return edn.empty() ? kNil : foreign(parse_initial(edn));
 }
 
 std::vector<std::int32_t> Names::initial_list(std::string_view edn) {
   std::vector<std::int32_t> list;
   if (edn.empty()) return list;
-  const auto events = parsed(edn);
-  if (!events) throw std::invalid_argument(events.error().message);
-  owner_ = events->shared_values();
-  const Value v = events->value(0);
+  const Value v = parse_initial(edn);
   if (!v.is_sequence() && v.kind() != Value::Kind::set)
     throw std::invalid_argument("--initial: a list or a set is expected");
-  for (const Value item : owner_->items(v)) list.push_back(foreign(*owner_, item));
+  for (const Value item : owner_->items(v)) list.push_back(foreign(item));
   return list;
+}
+
+std::vector<std::pair<std::int32_t, std::int32_t>> Names::initial_map(std::string_view edn) {
+  std::vector<std::pair<std::int32_t, std::int32_t>> map;
+  if (edn.empty()) return map;
+  const Value v = parse_initial(edn);
+  if (v.kind() != Value::Kind::map) throw std::invalid_argument("--initial: a map is expected");
+  const auto items = owner_->items(v);
+  for (std::size_t i = 0; i < items.size(); i += 2)
+    map.emplace_back(foreign(items[i]), foreign(items[i + 1]));
+  return map;
 }
 
 std::string Names::tell_list(std::int32_t list) const {
@@ -158,16 +240,18 @@ std::int64_t Names::number(std::int32_t id) const {
   return v.as_integer();
 }
 
-Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names) {
-  Encoder encoder(events, functions, names);
+Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names,
+                     const KeyPart* part) {
+  Encoder encoder(events, functions, names, part);
+  const std::size_t count = part != nullptr ? part->pairs.size() : events.pairs().size();
   Calls calls;
-  calls.ops.reserve(events.pairs().size());
-  calls.pairs.reserve(events.pairs().size());
-  for (std::size_t p = 0; p < events.pairs().size(); ++p) {
+  calls.ops.reserve(count);
+  calls.pairs.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t p = part != nullptr ? part->pairs[i] : i;
     const Pair& pair = events.pairs()[p];
     const Function* f = encoder.function(pair);
     if (f == nullptr) return fail("this model has no such function: {}", events.describe(pair.invoke));
-    if (pair.outcome == OpType::fail) continue;
     Operation op;
     const auto added = encoder.call(pair, *f, op);
     if (!added) return fail("{}: {}", added.error().message, events.describe(pair.invoke));

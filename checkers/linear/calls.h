@@ -23,9 +23,12 @@ enum class Takes : std::uint8_t {
   any_list,     // the same of a set: in ascending order of numbers
   pair,         // the value is [a b]: cas
   process,      // a is the number of the process: owner-aware locks
+  txn,          // b is a list of micro-operations, three numbers each: kind, key, value
   position,     // a is the invocation's value, b the completion's if it is an integer: append
-  entry,        // of a map: key and value [k v] (or {:key k :value v}): a is v; the key is separate
 };
+
+// Kinds of functions whose values are transactions; as operations all are of kind 0.
+inline constexpr std::int32_t kTxn = 0, kTxnReads = 1, kTxnWrites = 2;
 
 struct Function {
   std::string_view names;  // between spaces
@@ -33,6 +36,9 @@ struct Function {
   Takes takes;
   bool reads = false;              // an unknown answer says nothing: left out
   bool nil_is_unknown = false;     // a nil that was answered says nothing either, as in Knossos
+  // The kind of a call that failed, where answers are exact; kNoKind: it says nothing.
+  static constexpr std::int32_t kNoKind = -1;
+  std::int32_t refused = kNoKind;
 };
 
 // The numbers that operations have instead of values.
@@ -43,6 +49,7 @@ class Names {
   std::string tell_list(std::int32_t list) const;
   // The number of a value in EDN, kNil for "", nil and what is not in the history is added.
   std::int32_t initial(std::string_view edn);
+  std::vector<std::pair<std::int32_t, std::int32_t>> initial_map(std::string_view edn);
   std::vector<std::int32_t> initial_list(std::string_view edn);  // of its items
   // The integer that a number stands for; fails the check where it stands for none.
   std::int64_t number(std::int32_t id) const;
@@ -52,9 +59,11 @@ class Names {
   Lists lists;
 
  private:
-  std::int32_t foreign(const Values& of, Value v);
+  Value parse_initial(std::string_view edn);
+  std::int32_t foreign(Value v);  // of --initial
   std::vector<Value> others_;           // of --initial, where the history does not have them
   std::shared_ptr<Values> owner_;
+  Value initial_;                       // as --initial has it, in owner_
 };
 
 struct Calls {
@@ -62,7 +71,14 @@ struct Calls {
   std::vector<std::uint32_t> pairs;  // ops[i] is events.pairs()[pairs[i]]
 };
 
+// The calls of one key of a history whose values are pairs [k v], judged by v.
+struct KeyPart {
+  std::span<const std::uint32_t> pairs;  // numbers of events.pairs(), by invocation
+  std::span<const std::uint32_t> ranks;  // of a row of the history: its place among the key's
+};
+
 // Fails with the row that no function of the model fits.
-Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names);
+Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names,
+                     const KeyPart* part = nullptr);
 
 }  // namespace gameday::linear

@@ -7,35 +7,39 @@
 
 namespace gameday::linear {
 
-CheckResult check(const Object& object, const ModelInput& input) {
-  CheckResult result;
+CheckResult check(const Object& object, const ModelInput& input, const KeyPart* part, bool explain) {
   Names names(input.events.values());
-  const auto calls = encode(input.events, object.functions, names);
-  if (!calls) {
-    result.summary = calls.error().message;
-    return result;
-  }
-  const std::size_t n = calls->ops.size();
-  const auto model = object.make(names, input.options, calls->ops);
+  const auto calls = encode(input.events, object.functions, names, part);
+  if (calls) return check_calls(object, input, names, *calls, explain);
+  CheckResult result;
+  result.summary = calls.error().message;
+  return result;
+}
+
+CheckResult check_calls(const Object& object, const ModelInput& input, Names& names, const Calls& calls,
+                        bool explain) {
+  CheckResult result;
+  const std::size_t n = calls.ops.size();
+  const auto model = object.make(names, input.options, calls.ops);
   result.stats = {{"operations", n}, {"values", names.dense.size()}};
 
   std::vector<std::size_t> conflict;
   Decision decision;
   if (object.decide != nullptr && input.options.initial.empty())
-    decision = object.decide(calls->ops, names);
+    decision = object.decide(calls.ops, names);
   if (decision.applies) {
     result.verdict = decision.verdict;
     result.stats["decided-by"] = "distinct values";
     conflict = std::move(decision.conflict);
   } else {
-    const Judgement judgement = judge(*model, calls->ops, input.limits);
+    const Judgement judgement = judge(*model, calls.ops, input.limits);
     result.verdict = judgement.verdict;
     result.stats["decided-by"] = "search";
     result.stats["configurations"] = judgement.configurations;
     result.stats["most-configurations-at-once"] = judgement.widest;
     if (result.verdict == Verdict::unknown) {
       std::size_t returned = 0;
-      for (const auto& op : calls->ops) returned += op.pending() ? 0 : 1;
+      for (const auto& op : calls.ops) returned += op.pending() ? 0 : 1;
       result.summary = fmt::format("{}; the first {} of {} operations that returned are linearizable",
                                    judgement.reason, judgement.returned, returned);
     }
@@ -43,8 +47,11 @@ CheckResult check(const Object& object, const ModelInput& input) {
   if (result.verdict == Verdict::valid)
     result.summary = fmt::format("{} operations on {} are linearizable", n, object.noun);
   if (result.verdict == Verdict::invalid) {
-    result.anomalies.push_back(explain(object, input, names, *calls, *model, std::move(conflict)));
     result.anomaly_count = 1;
+    result.anomaly_types = {"nonlinearizable"};
+    result.summary = fmt::format("{} operations on {} are not linearizable", n, object.noun);
+    if (!explain) return result;
+    result.anomalies.push_back(linear::explain(object, input, names, calls, *model, std::move(conflict)));
     result.summary = result.anomalies[0].summary;
   }
   return result;

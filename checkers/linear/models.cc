@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "checkers/linear/by_key.h"
 #include "checkers/linear/models/models.h"
 
 namespace gameday {
@@ -14,15 +15,30 @@ CheckResult judged(const ModelInput& input) {
   return linear::check(object, input);
 }
 
+template <const linear::Object& object>
+CheckResult judged_by_key(const ModelInput& input) {
+  return linear::check_by_key(object, input);
+}
+
+// Linearizability is closed under prefixes (Herlihy and Wing, TOPLAS 12(3), 1990, section 3): what is
+// INVALID stays so however the history goes on.
+constexpr bool kEarly = true;
+
 struct Row {
   Model model;
-  const linear::Object* object;
+  const linear::Object* object;  // what all operations are of; nullptr: of several
 };
 
 template <const linear::Object& object>
-constexpr Row row(std::string_view name, std::string_view aliases, std::string_view summary) {
-  // Early: linearizability is closed under prefixes (Herlihy and Wing, TOPLAS 12(3), 1990, section 3).
-  return {{name, aliases, summary, judged<object>, true}, &object};
+constexpr Row row(std::string_view name, std::string_view aliases, std::string_view summary,
+                  bool early = kEarly) {
+  return {{name, aliases, summary, judged<object>, early}, &object};
+}
+
+// Whose operations are of a key each.
+template <const linear::Object& object>
+constexpr Row keyed_row(std::string_view name, std::string_view aliases, std::string_view summary) {
+  return {{name, aliases, summary, judged_by_key<object>, kEarly}, nullptr};
 }
 
 // A model of one's own is one line here, one in models/models.h, and its file (models/mutex.cc).
@@ -41,7 +57,13 @@ constexpr Row kRows[] = {
     row<kUnorderedQueue>("unordered-queue", "bag", "a queue that gives what it has in any order"),
     row<kStack>("stack", "lifo", "last in, first out: push, pop; nil: it was empty"),
     row<kPriorityQueue>("priority-queue", "heap", "the greatest integer first: insert, extract"),
-    row<kLog>("append-log", "linearizable-log", "an append-only log: append, read of the whole"),
+    // Whether positions count from 0 or from 1 may show later.
+    row<kLog>("append-log", "linearizable-log", "an append-only log: append, read of the whole", !kEarly),
+    {{"multi-register", "multi-registers", "registers read and written together: [[:r k v] [:w k v]]",
+      check_multi_register, kEarly},
+     nullptr},
+    keyed_row<kKv>("kv", "kv-map porcupine-kv kvmodel",
+                   "a map of keys to strings: get, put, append; values are [key string]"),
 };
 
 }  // namespace

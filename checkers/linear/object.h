@@ -21,7 +21,12 @@ struct Object {
   Decision (*decide)(std::span<const Operation> ops, const Names& names) = nullptr;
 };
 
-CheckResult check(const Object& object, const ModelInput& input);
+// `part`: of one key alone. Without `explain` an INVALID verdict comes without an anomaly's words.
+CheckResult check(const Object& object, const ModelInput& input, const KeyPart* part = nullptr,
+                  bool explain = true);
+// The same of calls that are encoded already.
+CheckResult check_calls(const Object& object, const ModelInput& input, Names& names, const Calls& calls,
+                        bool explain);
 // The verdict alone; without `decide` by the search even where there is a decision without one.
 Verdict verdict_only(const Object& object, const ModelInput& input, bool decide = true);
 

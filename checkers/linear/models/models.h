@@ -8,8 +8,11 @@
 namespace gameday::linear::objects {
 
 extern const Object kRegister, kMutex, kOwnerMutex, kReentrantMutex, kSemaphore, kCounter, kSet,
-    kFifoQueue, kUnorderedQueue, kStack, kPriorityQueue, kLog;
+    kFifoQueue, kUnorderedQueue, kStack, kPriorityQueue, kLog, kKv;
 
-const Object* find(std::string_view model);  // by the name of its model; nullptr: there is none
+// By groups of registers that operations have in common.
+CheckResult check_multi_register(const ModelInput& input);
+
+const Object* find(std::string_view model);  // by the name of its model; nullptr: it has no single one
 
 }  // namespace gameday::linear::objects

@@ -48,4 +48,35 @@ class CasRegister final : public Model {
   std::function<std::string(std::int32_t)> name_;
 };
 
+// A compare-and-set that found another value than the one it was to replace.
+inline constexpr std::int32_t kRefusedCas = 3;
+
+// The same with compare-and-sets that were refused; they need any value but one, which the search's
+// ways for registers do not know.
+class ExactRegister final : public Model {
+ public:
+  explicit ExactRegister(CasRegister model) : model_(std::move(model)) {}
+
+  State initial() const override { return model_.initial(); }
+  State step(State state, const Operation& op) const override {
+    if (op.kind == kRefusedCas) return op.a + 1 != state ? state : kIllegal;
+    return model_.step(state, op);
+  }
+  bool read_only(const Operation& op) const override {
+    return op.kind == kRefusedCas || model_.read_only(op);
+  }
+  bool overwrites(const Operation& op) const override { return model_.overwrites(op); }
+  // Whatever left another value may be what it found.
+  bool depends(const Operation& op, const Operation& source) const override {
+    if (source.kind == kRefusedCas) return false;
+    if (op.kind != kRefusedCas) return model_.depends(op, source);
+    const auto made = CasRegister::produces(source);
+    return made && *made != op.a + 1;
+  }
+  std::string describe(State state) const override { return model_.describe(state); }
+
+ private:
+  CasRegister model_;
+};
+
 }  // namespace gameday::linear
