@@ -10,11 +10,11 @@ namespace gameday {
 namespace {
 
 // The history of one key, values without it.
-Events history_of(const Events& events, std::span<const std::uint32_t> pairs) {
+Events history_of(const Events& events, std::span<const linear::RawCall> calls) {
   std::vector<std::uint32_t> rows;
-  rows.reserve(2 * pairs.size());
-  for (const std::uint32_t p : pairs) {
-    const Pair& pair = events.pairs()[p];
+  rows.reserve(2 * calls.size());
+  for (const auto& call : calls) {
+    const Pair& pair = events.pairs()[call.pair];
     rows.push_back(pair.invoke);
     if (pair.done >= 0) rows.push_back(static_cast<std::uint32_t>(pair.done));
   }
@@ -38,7 +38,7 @@ CheckResult check_independent(const Model& model, const ModelInput& input) {
   if (const auto* object = linear::objects::find(model.name)) return linear::check_by_key(*object, input);
   const KeySplit split(input.events);
   return check_keys(split, input, [&](std::size_t key, const Limits& limits, bool) {
-    const Events part = history_of(input.events, split.part(key).pairs);
+    const Events part = history_of(input.events, split.part(key));
     return check_model(model, {part, input.options, limits});
   });
 }

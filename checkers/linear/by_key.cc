@@ -105,20 +105,21 @@ CheckResult KeyResults::all(const Events& events) {
 
 }  // namespace
 
-KeySplit::KeySplit(const Events& events) : keys(events.values()), ranks(events.size(), 0) {
-  const auto& calls = events.pairs();
-  std::vector<std::int32_t> key(calls.size(), -1);
+KeySplit::KeySplit(const Events& events) : keys(events.values()) {
+  const auto& pairs = events.pairs();
+  std::vector<std::int32_t> key(pairs.size(), -1);
   constexpr std::uint32_t kNoKey = 0xffffffff;
-  std::fill(ranks.begin(), ranks.end(), kNoKey);
+  std::vector<std::uint32_t> ranks(events.size(), kNoKey);  // of a row: its key; then its place in it
   std::vector<std::uint32_t> rows;  // by key
-  for (std::size_t p = 0; p < calls.size(); ++p) {
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    const Pair& pair = pairs[p];
+    const auto done = static_cast<std::size_t>(pair.done);
     // A completion need not have a value, nor has an invocation where the system chose the key.
-    auto items = pair_of(events, calls[p].invoke);
-    const auto answer = calls[p].done < 0 ? std::span<const Value>()
-                                          : pair_of(events, static_cast<std::size_t>(calls[p].done));
+    auto items = pair_of(events, pair.invoke);
+    const auto answer = pair.done < 0 ? std::span<const Value>() : pair_of(events, done);
     if (items.empty()) items = answer;
     if (items.empty() || (!answer.empty() && !events.values().equal(items[0], answer[0]))) {
-      if (stray < 0) stray = items.empty() ? calls[p].invoke : calls[p].done;
+      if (stray < 0) stray = items.empty() ? pair.invoke : pair.done;
       continue;
     }
     const std::int32_t k = key[p] = keys.id(items[0]);
@@ -127,18 +128,30 @@ KeySplit::KeySplit(const Events& events) : keys(events.values()), ranks(events.s
       begin.push_back(0);
     }
     ++begin[static_cast<std::size_t>(k)];
-    ranks[calls[p].invoke] = static_cast<std::uint32_t>(k);
-    if (calls[p].done >= 0) ranks[static_cast<std::size_t>(calls[p].done)] = static_cast<std::uint32_t>(k);
+    ranks[pair.invoke] = static_cast<std::uint32_t>(k);
+    if (pair.done >= 0) ranks[done] = static_cast<std::uint32_t>(k);
   }
   std::size_t sum = 0;
   for (auto& b : begin) sum += std::exchange(b, sum);
   begin.push_back(sum);
-  pairs.resize(sum);
-  auto next = begin;
-  for (std::size_t p = 0; p < calls.size(); ++p)
-    if (key[p] >= 0) pairs[next[static_cast<std::size_t>(key[p])]++] = static_cast<std::uint32_t>(p);
   for (auto& rank : ranks)
     if (rank != kNoKey) rank = rows[rank]++;
+  calls.resize(sum);
+  auto next = begin;
+  const auto value = [&](std::size_t row) {
+    const auto items = pair_of(events, row);
+    return items.empty() ? Value() : items[1];
+  };
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    if (key[p] < 0) continue;
+    const Pair& pair = pairs[p];
+    auto& call = calls[next[static_cast<std::size_t>(key[p])]++];
+    call = {value(pair.invoke), {}, ranks[pair.invoke], 0, static_cast<std::uint32_t>(p),
+            events.f(pair.invoke), pair.outcome};
+    if (pair.done < 0) continue;
+    call.ret = ranks[static_cast<std::size_t>(pair.done)];
+    call.answered = value(static_cast<std::size_t>(pair.done));
+  }
 }
 
 CheckResult check_keys(const KeySplit& split, const ModelInput& input, const KeyCheck& check) {
@@ -176,8 +189,7 @@ CheckResult check_keys(const KeySplit& split, const ModelInput& input, const Key
 CheckResult linear::check_by_key(const Object& object, const ModelInput& input) {
   const KeySplit split(input.events);
   return check_keys(split, input, [&](std::size_t key, const gameday::Limits& limits, bool explain) {
-    const KeyPart part = split.part(key);
-    return check(object, {input.events, input.options, limits}, &part, explain);
+    return check(object, {input.events, input.options, limits}, split.part(key), explain);
   });
 }
 

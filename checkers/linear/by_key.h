@@ -17,15 +17,15 @@ struct KeySplit {
   explicit KeySplit(const Events& events);
 
   std::size_t size() const { return keys.size(); }
-  linear::KeyPart part(std::size_t key) const {
-    return {std::span(pairs).subspan(begin[key], begin[key + 1] - begin[key]), ranks};
+  // By invocation. Values are without the key, and positions count the rows of the key.
+  std::span<const linear::RawCall> part(std::size_t key) const {
+    return std::span(calls).subspan(begin[key], begin[key + 1] - begin[key]);
   }
 
   Dense keys;
-  std::vector<std::size_t> begin;    // in pairs, by key; and the end
-  std::vector<std::uint32_t> pairs;  // numbers of events.pairs(), by key, then by invocation
-  std::vector<std::uint32_t> ranks;  // of a row: its place among the rows of its key
-  std::int64_t stray = -1;           // the row of a call without a key, or with two
+  std::vector<std::size_t> begin;      // in calls, by key; and the end
+  std::vector<linear::RawCall> calls;  // by key
+  std::int64_t stray = -1;             // the row of a call without a key, or with two
 };
 
 // Checks one key; `explain`: what is INVALID owes an explanation.

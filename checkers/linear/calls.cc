@@ -61,8 +61,8 @@ Result<std::vector<std::int32_t>> micro_operations(Names& names, Value v, std::i
 
 class Encoder {
  public:
-  Encoder(const Events& events, std::span<const Function> functions, Names& names, const KeyPart* part)
-      : events_(events), names_(names), part_(part), by_name_(events.name_count(), nullptr) {
+  Encoder(const Events& events, std::span<const Function> functions, Names& names)
+      : events_(events), names_(names), by_name_(events.name_count(), nullptr) {
     for (std::size_t n = 0; n < by_name_.size(); ++n) {
       const auto padded = fmt::format(" {} ", events.name_text(static_cast<Events::Name>(n)));
       for (const auto& function : functions)
@@ -71,26 +71,25 @@ class Encoder {
     }
   }
 
-  const Function* function(const Pair& pair) const { return by_name_[events_.f(pair.invoke)]; }
+  const Function* function(const RawCall& raw) const { return by_name_[raw.f]; }
 
   // False: the call says nothing.
-  Result<bool> call(const Pair& pair, const Function& f, Operation& op) {
-    op = {f.kind, kNil, kNil, position(pair.invoke), kPending};
-    const bool ok = pair.outcome == OpType::ok;
-    if (pair.outcome == OpType::fail) {
-      if (!refused(pair, f)) return false;
+  Result<bool> call(const RawCall& raw, const Function& f, Operation& op) {
+    op = {f.kind, kNil, kNil, raw.call, kPending};
+    const bool ok = raw.outcome == OpType::ok;
+    if (raw.outcome == OpType::fail) {
+      if (!refused(events_.pairs()[raw.pair], f)) return false;
       op.kind = f.refused;
     }
-    const auto done = static_cast<std::size_t>(pair.done);
-    if (pair.outcome != OpType::info) op.ret = position(done);
-    const Value given = value(pair.invoke), answered = ok ? value(done) : Value();
+    if (raw.outcome != OpType::info) op.ret = raw.ret;
+    const Value given = raw.given, answered = ok ? raw.answered : Value();
     if (f.reads && !ok) return false;
     if (f.nil_is_unknown && answered.is_nil() && !events_.exact_answers()) return false;
     switch (f.takes) {
       case Takes::nothing: break;
       case Takes::argument: op.a = number_of(names_, given); break;
       case Takes::answer: op.b = ok ? number_of(names_, answered) : kUnknown; break;
-      case Takes::process: op.a = events_.process(pair.invoke); break;
+      case Takes::process: op.a = events_.process(events_.pairs()[raw.pair].invoke); break;
       case Takes::position:
         op.a = number_of(names_, given);
         op.b = kUnknown;
@@ -137,19 +136,8 @@ class Encoder {
            events_.values().get(events_.extra(static_cast<std::size_t>(pair.done)), "error").is_nil();
   }
 
-  std::int64_t position(std::size_t row) const {
-    return part_ != nullptr ? part_->ranks[row] : static_cast<std::int64_t>(row);
-  }
-  Value value(std::size_t row) const {
-    const Value v = events_.value(row);
-    if (part_ == nullptr) return v;
-    const auto items = v.is_sequence() ? events_.values().items(v) : std::span<const Value>();
-    return items.size() == 2 ? items[1] : Value();
-  }
-
   const Events& events_;
   Names& names_;
-  const KeyPart* part_;
   std::vector<const Function*> by_name_;
   std::map<std::vector<std::int32_t>, std::int32_t> transactions_;  // equal ones have one list
 };
@@ -240,24 +228,38 @@ std::int64_t Names::number(std::int32_t id) const {
   return v.as_integer();
 }
 
+namespace {
+
+RawCall raw_call(const Events& events, std::size_t p) {
+  const Pair& pair = events.pairs()[p];
+  RawCall raw{events.value(pair.invoke), {}, pair.invoke, 0, static_cast<std::uint32_t>(p),
+              events.f(pair.invoke), pair.outcome};
+  if (pair.done < 0) return raw;
+  raw.ret = static_cast<std::uint32_t>(pair.done);
+  raw.answered = events.value(raw.ret);
+  return raw;
+}
+
+}  // namespace
+
 Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names,
-                     const KeyPart* part) {
-  Encoder encoder(events, functions, names, part);
-  const std::size_t count = part != nullptr ? part->pairs.size() : events.pairs().size();
+                     std::optional<std::span<const RawCall>> part) {
+  Encoder encoder(events, functions, names);
+  const std::size_t count = part ? part->size() : events.pairs().size();
   Calls calls;
   calls.ops.reserve(count);
   calls.pairs.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t p = part != nullptr ? part->pairs[i] : i;
-    const Pair& pair = events.pairs()[p];
-    const Function* f = encoder.function(pair);
-    if (f == nullptr) return fail("this model has no such function: {}", events.describe(pair.invoke));
+    const RawCall raw = part ? (*part)[i] : raw_call(events, i);
+    const auto row = [&] { return events.describe(events.pairs()[raw.pair].invoke); };
+    const Function* f = encoder.function(raw);
+    if (f == nullptr) return fail("this model has no such function: {}", row());
     Operation op;
-    const auto added = encoder.call(pair, *f, op);
-    if (!added) return fail("{}: {}", added.error().message, events.describe(pair.invoke));
+    const auto added = encoder.call(raw, *f, op);
+    if (!added) return fail("{}: {}", added.error().message, row());
     if (!*added) continue;
     calls.ops.push_back(op);
-    calls.pairs.push_back(static_cast<std::uint32_t>(p));
+    calls.pairs.push_back(raw.pair);
   }
   return calls;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,14 +72,18 @@ struct Calls {
   std::vector<std::uint32_t> pairs;  // ops[i] is events.pairs()[pairs[i]]
 };
 
-// The calls of one key of a history whose values are pairs [k v], judged by v.
-struct KeyPart {
-  std::span<const std::uint32_t> pairs;  // numbers of events.pairs(), by invocation
-  std::span<const std::uint32_t> ranks;  // of a row of the history: its place among the key's
+// What is to be encoded of a call. Copied, so that calls of one key stand together although they are
+// far apart in the history.
+struct RawCall {
+  Value given, answered;              // of the invocation, of the completion if there is one
+  std::uint32_t call = 0, ret = 0;    // positions; ret only of what completed
+  std::uint32_t pair = 0;             // number in events.pairs()
+  Events::Name f = 0;
+  OpType outcome = OpType::info;
 };
 
-// Fails with the row that no function of the model fits.
+// Fails with the row that no function of the model fits. `part`: of these calls alone.
 Result<Calls> encode(const Events& events, std::span<const Function> functions, Names& names,
-                     const KeyPart* part = nullptr);
+                     std::optional<std::span<const RawCall>> part = std::nullopt);
 
 }  // namespace gameday::linear

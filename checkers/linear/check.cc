@@ -7,7 +7,8 @@
 
 namespace gameday::linear {
 
-CheckResult check(const Object& object, const ModelInput& input, const KeyPart* part, bool explain) {
+CheckResult check(const Object& object, const ModelInput& input,
+                  std::optional<std::span<const RawCall>> part, bool explain) {
   Names names(input.events.values());
   const auto calls = encode(input.events, object.functions, names, part);
   if (calls) return check_calls(object, input, names, *calls, explain);

@@ -21,9 +21,9 @@ struct Object {
   Decision (*decide)(std::span<const Operation> ops, const Names& names) = nullptr;
 };
 
-// `part`: of one key alone. Without `explain` an INVALID verdict comes without an anomaly's words.
-CheckResult check(const Object& object, const ModelInput& input, const KeyPart* part = nullptr,
-                  bool explain = true);
+// `part`: of these calls alone. Without `explain` an INVALID verdict comes without an anomaly's words.
+CheckResult check(const Object& object, const ModelInput& input,
+                  std::optional<std::span<const RawCall>> part = std::nullopt, bool explain = true);
 // The same of calls that are encoded already.
 CheckResult check_calls(const Object& object, const ModelInput& input, Names& names, const Calls& calls,
                         bool explain);
