@@ -221,7 +221,8 @@ Status Reader::begin() {
     const auto format = sniff(buffer_.text());
     if (!format) {
       const char* const at =
-          std::find_if(buffer_.begin(), buffer_.end(), [](char c) { return c > ' ' || c < 0; });
+          std::find_if(buffer_.begin(), buffer_.end(),
+                       [](char c) { return std::string_view(" \t\r\n\f,").find(c) == std::string_view::npos; });
       return wrong_at(buffer_, at, format.error().message);
     }
     format_ = *format;

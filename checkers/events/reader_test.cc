@@ -74,6 +74,12 @@ TEST(Reader, SaysWhereAndWhatIsWrong) {
   EXPECT_EQ(error_of("hello"),
             "h:1:1: expected a history: op maps of EDN or JSON, lines of process, type, f and value, or "
             "transactions of AWDIT, found 'hello'");
+  EXPECT_EQ(error_of(std::string(9, '\0')),
+            "h:1:1: expected a history: op maps of EDN or JSON, lines of process, type, f and value, or "
+            "transactions of AWDIT, found the byte 0x00");
+  EXPECT_EQ(error_of(std::string_view("\0{\0}", 4)),
+            "h:1:1: expected text in UTF-8, not in UTF-16, found the byte 0x00");
+  EXPECT_EQ(error_of("w 0 a\n"), "h:1:5: expected a value: a number, found 'a'");
   EXPECT_EQ(error_of("w 0 1\n---\nr 0\n"), "h:3:4: expected a value: a number, found the end of the line");
   EXPECT_EQ(error_of("w 0 1\n---\nx 0 1"),
             "h:3:1: expected r or w with a key and a value, or a line of '-' or '=', found 'x'");

@@ -36,6 +36,12 @@ bool is_kv_map(std::string_view t) {
          (t.find(":f :get") != t.npos || t.find(":f :put") != t.npos || t.find(":f :append") != t.npos);
 }
 
+// Its mark, or the zero that every other byte of its ASCII is.
+bool is_utf16(std::string_view t) {
+  return t.starts_with("\xff\xfe") || t.starts_with("\xfe\xff") ||
+         (t.size() > 1 && (t[0] == 0) != (t[1] == 0));
+}
+
 bool is_text_row(std::string_view line) {
   std::size_t i = line.starts_with(':') ? 1 : 0;
   while (i < line.size() && !is_space(line[i])) ++i;
@@ -48,6 +54,7 @@ bool is_text_row(std::string_view line) {
 }  // namespace
 
 Result<Format> sniff(std::string_view text) {
+  if (is_utf16(text)) return fail("text in UTF-8, not in UTF-16");
   const bool edn_only = !text.empty() && after_blanks(text).data() != text.data() &&
                         text.substr(0, static_cast<std::size_t>(after_blanks(text).data() - text.data()))
                                 .find_first_of(";,") != text.npos;

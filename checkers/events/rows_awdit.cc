@@ -46,8 +46,7 @@ bool is_awdit(std::string_view text) {
   const char* const end = text.data() + std::min(text.find('\n'), text.size());
   const char* p = behind_blanks(text.data(), end);
   if (p == end || (*p != 'r' && *p != 'w') || ++p == end || !is_blank(*p)) return false;
-  p = behind_number(behind_blanks(p, end), end);
-  return p != nullptr && p != end && behind_number(behind_blanks(p, end), end) != nullptr;
+  return behind_number(behind_blanks(p, end), end) != nullptr;
 }
 
 // The micro-operation that begins at p.
