@@ -220,9 +220,8 @@ Status Reader::begin() {
   if (format_ == Format::automatic) {
     const auto format = sniff(buffer_.text());
     if (!format) {
-      const char* const at =
-          std::find_if(buffer_.begin(), buffer_.end(),
-                       [](char c) { return std::string_view(" \t\r\n\f,").find(c) == std::string_view::npos; });
+      const std::size_t blanks = buffer_.text().find_first_not_of(" \t\r\n\f,");
+      const char* const at = buffer_.begin() + std::min(blanks, buffer_.text().size());
       return wrong_at(buffer_, at, format.error().message);
     }
     format_ = *format;

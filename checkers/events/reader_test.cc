@@ -277,10 +277,10 @@ TEST(Reader, ReadsWhatValuesPrint) {
 // The first op is read the slow way, one of the same shape behind it the quick way.
 TEST(Reader, ReadsAnOpLikeTheOneBeforeAsItReadsTheFirst) {
   static constexpr std::string_view kParts[] = {
-      "[", "[", "[", "]", "]", "]", ",", ",", " ", " ", "\"w\"", "\"r\"", "\"\"", "\"append\"", "\"\\n\"",
-      "\"tooooolong\"", "\"\xc3\xa9\"", "\"a b\"", ":w", ":r", ":append", ":a/b", ":x1", "nil", "null", "true",
-      "0", "7", "-3", "00", "12", "345", "6789", "12345", "99999999", "123456789012345678", "1.5", "{}", "(", ")",
-      "{", "}", "x", "-"};
+      "[", "[", "[", "]", "]", "]", ",", ",", " ", " ", "\"w\"", "\"r\"", "\"\"", "\"append\"",
+      "\"\\n\"", "\"tooooolong\"", "\"\xc3\xa9\"", "\"a b\"", ":w", ":r", ":append", ":a/b", ":x1",
+      "nil", "null", "true", "0", "7", "-3", "00", "12", "345", "6789", "12345", "99999999",
+      "123456789012345678", "1.5", "{}", "(", ")", "{", "}", "x", "-"};
   std::mt19937_64 rng(3);
   std::size_t good = 0;
   for (int i = 0; i < 8000; ++i) {

@@ -31,7 +31,9 @@ constexpr std::uint64_t kHighs = 0x8080808080808080;
 constexpr std::uint64_t kLows = ~kHighs;
 
 // The first `n` bytes of a word, of 1 to 8.
-std::uint64_t first_bytes(std::uint64_t word, std::size_t n) { return word & ~std::uint64_t{0} >> (64 - 8 * n); }
+std::uint64_t first_bytes(std::uint64_t word, std::size_t n) {
+  return word & ~std::uint64_t{0} >> (64 - 8 * n);
+}
 
 // How many bytes come before the first one whose high bit is set here.
 std::size_t bytes_before(std::uint64_t highs) {
