@@ -190,7 +190,7 @@ int check_model_command(const ModelCheckOptions& o) {
   if (!parse_format(o.format))
     return complain(exit_code::bad_arguments,
                     fmt::format("--format: there is no format \"{}\"; known: auto, jsonl, json, edn, "
-                                "text, etcd, kv", o.format));
+                                "text, etcd, kv, awdit", o.format));
   for (const auto& name : o.options.consistency)
     if (!txn::is_model(name))
       return complain(exit_code::bad_arguments,

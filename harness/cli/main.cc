@@ -112,8 +112,8 @@ void define_check(CLI::App& app, cli::CheckOptions& o, cli::ModelCheckOptions& m
                  "store, or a history file [latest]");
   app.add_option("-m,--model", m.model, "what to judge histories by: `gameday list models`");
   app.add_option("-f,--format", m.format,
-                 "auto, jsonl, json, edn, text (history.txt), etcd or kv (Porcupine's logs); gzip and "
-                 "zstd are unpacked")->capture_default_str();
+                 "auto, jsonl, json, edn, text (history.txt), etcd or kv (Porcupine's logs), or awdit; "
+                 "gzip and zstd are unpacked")->capture_default_str();
   app.add_flag("--independent", m.independent, "values are pairs [k v]: judge each k alone");
   app.add_option("--memory", m.memory, "UNKNOWN rather than more than this: 512M, 4G [3/4 of what is free]");
   app.add_option("--timeout", m.timeout, "UNKNOWN rather than more seconds a file")
