@@ -274,6 +274,14 @@ TEST(Reader, ReadsWhatValuesPrint) {
   }
 }
 
+TEST(Reader, ForgetsWhatIsWrongWithTheValueOfANemesis) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += ":nemesis\t:info\t:start\t[[[ cut \"off\n";
+  EXPECT_EQ(error_of(text, Format::text), "no error");
+  EXPECT_EQ(error_of(text + "1led\t:invoke\t:read\tnil\n", Format::text),
+            "h:301:1: expected a number, found '1led'");
+}
+
 // The first op is read the slow way, one of the same shape behind it the quick way.
 TEST(Reader, ReadsAnOpLikeTheOneBeforeAsItReadsTheFirst) {
   static constexpr std::string_view kParts[] = {

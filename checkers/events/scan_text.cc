@@ -36,6 +36,8 @@ bool EdnScanner::text_line(Events::Row& row) {
     // What a nemesis did is often printed for people only.
     if (which != OpKey::value || row.process >= 0) return false;
     stack_.clear();
+    fault_ = {};
+    depth_ = 1;
     at_ = line_end;
   }
   while (at_ != end_ && is_blank(*at_)) ++at_;
