@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "checkers/model.h"
 #include "checkers/txn/graph.h"
+#include "checkers/txn/parts.h"
 
 namespace gameday::txn {
 
@@ -34,7 +35,8 @@ class Registers {
   // Transactions in order of invocation, failed ones too.
   std::size_t size() const { return pairs_.size(); }
   std::size_t keys() const { return keys_.size(); }
-  std::size_t versions() const { return writers_.size(); }
+  // Some of these numbers may be nobody's: neither written nor read.
+  std::size_t versions() const { return written_.size(); }
   std::size_t mop_count() const { return mops_.size(); }
   const Events& events() const { return *events_; }
   const Pair& pair(Node t) const { return events_->pairs()[pairs_[t]]; }
@@ -46,14 +48,14 @@ class Registers {
     return {mops_.data() + firsts_[t], static_cast<std::size_t>(firsts_[t + 1] - firsts_[t])};
   }
 
-  // Who wrote it; kNone: nobody. Of a value that several wrote, one that may have committed.
-  Node writer(Version v) const { return writers_[index(v)] & kWriterMask; }
+  // Who wrote it; never_written(): nobody. Of a value that several wrote, one that may have committed.
+  Node writer(Version v) const { return written_[index(v)].writer & kWriterMask; }
   bool never_written(Version v) const { return writer(v) == kWriterMask; }
   // Its writer wrote another one to the key after it.
-  bool intermediate(Version v) const { return (writers_[index(v)] & kIntermediate) != 0; }
-  std::uint32_t key_of(Version v) const { return mops_[places_[index(v)]].key; }
+  bool intermediate(Version v) const { return (written_[index(v)].writer & kIntermediate) != 0; }
+  std::uint32_t key_of(Version v) const { return written_[index(v)].key; }
   // Several transactions that may have committed wrote it: a read of it proves nothing.
-  bool ambiguous(Version v) const { return (writers_[index(v)] & kAmbiguous) != 0; }
+  bool ambiguous(Version v) const { return (written_[index(v)].writer & kAmbiguous) != 0; }
   // Sentences on what keeps a history from being judged as a whole: values written more than once.
   const std::vector<std::string>& unknowns() const { return unknowns_; }
 
@@ -77,24 +79,46 @@ class Registers {
   static std::size_t index(Version v) { return static_cast<std::size_t>(v); }
   Value key_value(std::uint32_t key) const { return keys_.value(static_cast<std::int32_t>(key)); }
 
-  class Slots;
-  void decode(const Limits& limits);
-  void decode_call(Value value, bool reads, std::size_t row);
-  void number_writes(Slots& slots);
-  void number_reads(Slots& slots);
-  void mark_intermediate();
+  class Part;
+  class Numbers;
+  void decode(const Limits& limits, std::vector<Part>& parts);
+  void join(std::vector<Part>& parts);
+  void number_writes(Numbers& numbers, const Limits& limits);
+  void number_write(Numbers& numbers, Node t, std::size_t m);
+  void number_reads(Numbers& numbers, const Limits& limits);
+  Value word(Version v) const;
+
+  // Numbers of the small integers that a key was written, from the lowest to the highest.
+  struct Range {
+    std::int32_t low = std::numeric_limits<std::int32_t>::max(), high = -1;
+    std::uint32_t writes = 0;
+    std::int32_t first = 0;  // number of the lowest
+    void add(std::int32_t v) {
+      low = v < low ? v : low;
+      high = v > high ? v : high;
+      ++writes;
+    }
+    void add(const Range& other);
+    bool has(std::int32_t v) const { return v >= low && v <= high; }
+    std::size_t width() const { return writes == 0 ? 0 : static_cast<std::size_t>(high - low) + 1; }
+    bool dense() const { return width() <= writes * std::size_t{4} + 64; }
+  };
+  struct Written {
+    std::uint32_t writer;  // with the two flags
+    std::uint32_t key;
+  };
 
   const Events* events_;
   Dense keys_;
-  std::vector<std::uint32_t> pairs_;
-  std::vector<OpType> outcomes_;
-  std::vector<std::uint64_t> firsts_;
-  std::vector<RwMop> mops_;
-  std::vector<Value> words_;            // of each micro-operation
-  std::vector<std::uint32_t> writers_;  // of each version, with the two flags
-  std::vector<std::uint64_t> places_;   // of each version: a micro-operation with its value
+  Column<std::uint32_t> pairs_;
+  Column<OpType> outcomes_;
+  Column<std::uint64_t> firsts_;
+  Column<RwMop> mops_;
+  Column<Written> written_;    // of each version
+  std::vector<Range> ranges_;  // of each key; or a single one, where no value is of two keys
+  std::size_t in_ranges_ = 0;  // versions below are numbered by ranges
+  Column<Value> words_;        // of the versions from there on, and before that of the mops
   std::vector<std::string> unknowns_;
-  Value read_word_, write_word_;  // as they were last seen
 };
 
 }  // namespace gameday::txn

@@ -7,7 +7,10 @@ namespace gameday::txn::weak {
 Accesses::Accesses(const Registers& registers, bool sessions) : keys_(registers.keys()) {
   // Transactions that did not complete have committed if somebody read of them.
   std::vector<bool> read_of(registers.size(), false);
-  for (Node t = 0; t < registers.size(); ++t) {
+  bool open = false;
+  for (Node t = 0; t < registers.size(); ++t)
+    open = open || (!registers.ok(t) && !registers.failed(t));
+  for (Node t = 0; t < registers.size() && open; ++t) {
     if (!registers.ok(t)) continue;
     for (const RwMop& m : registers.mops(t))
       if (m.is_read() && m.version != kInitial && !registers.never_written(m.version))
@@ -91,7 +94,7 @@ void Accesses::number_sessions(const Registers& registers, bool sessions) {
 }
 
 void Accesses::sort_completions(const Registers& registers) {
-  std::vector<Node> by_row(registers.events().size(), kNone);
+  Column<Node> by_row(registers.events().size(), kNone);
   for (Node t = 0; t < size(); ++t)
     if (live(t)) by_row[registers.row(t)] = t;
   completions_.reserve(session_nodes_.size());

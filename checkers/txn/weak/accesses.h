@@ -48,7 +48,7 @@ class Accesses {
     return {session_nodes_.data() + session_first_[s], session_nodes_.data() + session_first_[s + 1]};
   }
   // Live ones in the order in which they completed: a first guess of the order of commits.
-  const std::vector<Node>& completions() const { return completions_; }
+  const Column<Node>& completions() const { return completions_; }
 
  private:
   void collect(const Registers& registers);
@@ -56,11 +56,11 @@ class Accesses {
   void sort_completions(const Registers& registers);
 
   std::size_t keys_;
-  std::vector<std::uint64_t> read_first_, write_first_;
-  std::vector<Read> reads_;
-  std::vector<std::uint32_t> writes_;
-  std::vector<std::uint32_t> session_, position_;
-  std::vector<Node> previous_, session_nodes_, completions_;
+  Column<std::uint64_t> read_first_, write_first_;
+  Column<Read> reads_;
+  Column<std::uint32_t> writes_;
+  Column<std::uint32_t> session_, position_;
+  Column<Node> previous_, session_nodes_, completions_;
   std::vector<std::uint64_t> session_first_;
 };
 

@@ -45,10 +45,12 @@ class Causal {
     return true;
   }
 
-  // Edges from writers in the sessions from `first` on, kWidth of them. False: out of time.
-  bool block(std::uint32_t first, std::vector<Inferred>& found) {
+  // Edges from writers in the sessions from `first` on, kWidth of them. False: out of time. The clocks
+  // are worked out unless they are there already.
+  bool block(std::uint32_t first, Column<Clock>& clocks, std::vector<Inferred>& found) {
     const auto& sequence = order_.sequence();
-    std::vector<Clock> clocks(sequence.size() * kWidth);
+    const bool known = !clocks.empty();
+    if (!known) clocks.resize(a_.size() * kWidth);
     auto next = writers_first_;
     for (std::size_t p = 0; p < sequence.size(); ++p) {
       if (p % 8192 == 0 && (stopped_ || asked_.limits.expired() != nullptr)) {
@@ -56,8 +58,8 @@ class Causal {
         return false;
       }
       const Node t = sequence[p];
-      Clock* clock = &clocks[p * kWidth];
-      advance(t, first, clocks.data(), clock);
+      Clock* clock = &clocks[std::size_t{t} * kWidth];
+      if (!known) advance(t, first, clocks.data(), clock);
       for (const Read& read : a_.reads(t))
         look(t, read, first, clock, next[read.key] - writers_first_[read.key], found);
       for (const std::uint32_t key : a_.writes(t)) ++next[key];
@@ -70,8 +72,11 @@ class Causal {
 
   // What happened before t, and t itself: by session, how many transactions.
   void advance(Node t, std::uint32_t first, const Clock* clocks, Clock* clock) const {
-    const auto of = [&](Node n) { return clocks + static_cast<std::size_t>(order_.place(n)) * kWidth; };
-    if (a_.previous(t) != kNone) std::copy_n(of(a_.previous(t)), kWidth, clock);
+    const auto of = [&](Node n) { return clocks + std::size_t{n} * kWidth; };
+    if (a_.previous(t) != kNone)
+      std::copy_n(of(a_.previous(t)), kWidth, clock);
+    else
+      std::fill_n(clock, kWidth, 0);
     for (const auto& [key, from] : a_.reads(t)) {
       if (from == a_.initial()) continue;
       const std::uint32_t s = a_.session(from);
@@ -134,8 +139,8 @@ class Causal {
   const Accesses& a_;
   const CommitOrder& order_;
   std::vector<std::uint64_t> writers_first_;  // of each key
-  std::vector<std::int32_t> writers_;         // places, ascending
-  std::vector<std::uint64_t> by_session_;     // of each key: session and position, ascending
+  Column<std::int32_t> writers_;              // places, ascending
+  Column<std::uint64_t> by_session_;          // of each key: session and position, ascending
   std::once_flag sorted_;
   std::atomic<bool> stopped_ = false;
 };
@@ -146,19 +151,24 @@ std::vector<Inferred> infer_causal(Asked& asked) {
   Causal causal(asked);
   if (!asked.all && causal.serial()) return {};
   const std::size_t blocks = (asked.accesses.sessions() + kWidth - 1) / kWidth;
-  const std::size_t bytes = asked.order.sequence().size() * kWidth * sizeof(Clock);
+  const std::size_t bytes = asked.accesses.size() * kWidth * sizeof(Clock);
   if (bytes > asked.limits.memory_bytes) {
     asked.expired = "the memory limit is reached";
     return {};
   }
+  const bool keep = blocks * bytes <= asked.limits.memory_bytes / 4;
+  asked.clocks.blocks.resize(keep ? blocks : 0);
   const std::size_t parts = std::clamp<std::size_t>(
       std::min(blocks, asked.limits.memory_bytes / std::max<std::size_t>(bytes, 1)), 1,
       std::max(1u, asked.limits.threads));
   std::vector<std::vector<Inferred>> found(parts);
   std::atomic<std::size_t> next = 0;
   in_parts(parts, [&](std::size_t i) {
-    for (std::size_t b; (b = next++) < blocks;)
-      if (!causal.block(static_cast<std::uint32_t>(b) * kWidth, found[i])) return;
+    for (std::size_t b; (b = next++) < blocks;) {
+      Column<Clock> once;
+      Column<Clock>& clocks = keep ? asked.clocks.blocks[b] : once;
+      if (!causal.block(static_cast<std::uint32_t>(b) * kWidth, clocks, found[i])) return;
+    }
   });
   if (next < blocks || asked.limits.expired() != nullptr) asked.expired = asked.limits.expired();
   for (std::size_t i = 1; i < parts; ++i)

@@ -107,6 +107,7 @@ void check_commit_order(const Registers& registers, Level level, bool sessions, 
   const Accesses accesses(registers, sessions);
   CommitOrder order(accesses);
   std::vector<Inferred> inferred;
+  Clocks clocks;
   for (int guess = 0;; ++guess) {
     if (!order.arrange(inferred)) {
       anomalies.add(kCommitOrderCycle, [&] {
@@ -115,7 +116,7 @@ void check_commit_order(const Registers& registers, Level level, bool sessions, 
       return;
     }
     if (guess > kGuesses) return;  // all edges are in the order
-    Asked asked{accesses, order, guess == kGuesses, limits};
+    Asked asked{accesses, order, guess == kGuesses, limits, clocks};
     const auto found = infer(level, asked);
     if (asked.expired != nullptr) return anomalies.unknown(asked.expired);
     if (found.empty()) return;

@@ -23,7 +23,7 @@ class CommitOrder {
   // there is a circle, see circle().
   bool arrange(const std::vector<Inferred>& inferred);
 
-  const std::vector<Node>& sequence() const { return sequence_; }
+  const Column<Node>& sequence() const { return sequence_; }
   // Of a live node its place in the sequence; -1 of the initial state.
   std::int32_t place(Node t) const { return place_[t]; }
   // A short one: each node must come before the next, the last before the first.
@@ -35,9 +35,10 @@ class CommitOrder {
   std::vector<Node> shortest_through(Node t) const;
 
   const Accesses& a_;
-  std::vector<Node> sequence_, circle_;
-  std::vector<std::int32_t> place_;
-  std::vector<std::uint64_t> extra_first_;  // inferred predecessors of each node
+  Column<Node> sequence_;
+  std::vector<Node> circle_;
+  Column<std::int32_t> place_;
+  Column<std::uint64_t> extra_first_;  // inferred predecessors of each node
   std::vector<Node> extra_;
 };
 

@@ -1,13 +1,12 @@
 #include "checkers/txn/weak/visible.h"
 
 #include <algorithm>
-#include <exception>
-#include <thread>
 
 namespace gameday::txn::weak {
 namespace {
 
 constexpr std::size_t kFew = 32;  // reads whose pairs are cheaper than any table
+constexpr std::size_t kAlone = 4096;  // transactions that are not worth a second thread
 
 // Says that `seen`, visible to the reader, commits before the transaction that it read the key of.
 class Sink {
@@ -109,14 +108,82 @@ void few(const Asked& asked, Node reader, bool before_only, Sink& sink) {
   }
 }
 
+// The last writer of each key in each session, as transactions go by.
+class LastWriters {
+ public:
+  explicit LastWriters(const Accesses& a) : keys_(a.keys()), rows_(a.sessions(), kNone) {
+    for (std::uint32_t s = 0; s < a.sessions(); ++s)
+      if (a.session_nodes(s).size() > 1) rows_[s] = count_++;
+  }
+  std::size_t size() const { return count_ * keys_; }
+  void clear() { writers_.assign(size(), kNone); }
+  // nullptr: the session has a single transaction, which nothing in it comes before.
+  Node* of(std::uint32_t session) {
+    return rows_[session] == kNone ? nullptr : &writers_[rows_[session] * keys_];
+  }
+
+ private:
+  std::size_t keys_;
+  std::vector<std::uint32_t> rows_;
+  std::uint32_t count_ = 0;
+  Column<Node> writers_;
+};
+
+void see_read_of(const Asked& asked, Node reader, ByKey& any, Sink& sink) {
+  if (asked.accesses.reads(reader).size() <= kFew) return few(asked, reader, false, sink);
+  if (any.from.empty()) any = ByKey(asked.accesses.keys());
+  many_read_atomic(asked, reader, any, sink);
+}
+
+// In the order of invocations: what transactions read of is close to them there, in memory, too.
+void see_all_sessions(const Asked& asked, LastWriters& last, std::size_t part, std::size_t parts,
+                      Sink& sink) {
+  const auto& a = asked.accesses;
+  ByKey any(0);
+  last.clear();
+  const auto first = static_cast<Node>(a.size() * part / parts);
+  const auto end = static_cast<Node>(a.size() * (part + 1) / parts);
+  for (Node reader = 0; reader < end; ++reader) {
+    if (!a.live(reader)) continue;
+    Node* const mine = last.of(a.session(reader));
+    if (reader >= first) {
+      if (mine != nullptr)
+        for (const auto& [key, writer] : a.reads(reader))
+          if (mine[key] != kNone) sink.add(mine[key], writer, reader, key);
+      see_read_of(asked, reader, any, sink);
+    }
+    if (mine != nullptr)
+      for (const std::uint32_t key : a.writes(reader)) mine[key] = reader;
+  }
+}
+
+// Session by session, where a table of all is too large.
+void see_sessions(const Asked& asked, std::size_t from, std::size_t to, Sink& sink) {
+  const auto& a = asked.accesses;
+  ByKey any(0);
+  ByKey last(a.keys());  // stamped by the session
+  for (auto s = static_cast<std::uint32_t>(from); s < to; ++s) {
+    for (const Node reader : a.session_nodes(s)) {
+      for (const auto& [key, writer] : a.reads(reader))
+        if (last.stamp[key] == s) sink.add(last.from[key], writer, reader, key);
+      see_read_of(asked, reader, any, sink);
+      for (const std::uint32_t key : a.writes(reader)) {
+        last.stamp[key] = s;
+        last.from[key] = reader;
+      }
+    }
+  }
+}
+
 }  // namespace
 
-void infer_read_committed(const Asked& asked, std::size_t from, std::size_t to,
+void infer_read_committed(const Asked& asked, std::size_t part, std::size_t parts,
                           std::vector<Inferred>& found) {
   const auto& a = asked.accesses;
   Sink sink(asked, found);
   ByKey next(0);
-  for (auto reader = static_cast<Node>(from); reader < to; ++reader) {
+  const auto end = static_cast<Node>(a.size() * (part + 1) / parts);
+  for (auto reader = static_cast<Node>(a.size() * part / parts); reader < end; ++reader) {
     if (a.reads(reader).size() <= kFew) {
       few(asked, reader, true, sink);
       continue;
@@ -126,58 +193,22 @@ void infer_read_committed(const Asked& asked, std::size_t from, std::size_t to,
   }
 }
 
-// From and to are sessions: the last writer of each key in the session goes along.
-void infer_read_atomic(const Asked& asked, std::size_t from, std::size_t to,
+void infer_read_atomic(const Asked& asked, std::size_t part, std::size_t parts,
                        std::vector<Inferred>& found) {
-  const auto& a = asked.accesses;
   Sink sink(asked, found);
-  ByKey any(0);
-  ByKey last(a.keys());  // stamped by the session
-  for (auto s = static_cast<std::uint32_t>(from); s < to; ++s) {
-    for (const Node reader : a.session_nodes(s)) {
-      for (const auto& [key, writer] : a.reads(reader))
-        if (last.stamp[key] == s) sink.add(last.from[key], writer, reader, key);
-      if (a.reads(reader).size() <= kFew) {
-        few(asked, reader, false, sink);
-      } else {
-        if (any.from.empty()) any = ByKey(a.keys());
-        many_read_atomic(asked, reader, any, sink);
-      }
-      for (const std::uint32_t key : a.writes(reader)) {
-        last.stamp[key] = s;
-        last.from[key] = reader;
-      }
-    }
-  }
-}
-
-void in_parts(std::size_t parts, const std::function<void(std::size_t)>& work) {
-  std::vector<std::exception_ptr> thrown(parts);
-  const auto guarded = [&](std::size_t i) {
-    try {
-      work(i);
-    } catch (...) {
-      thrown[i] = std::current_exception();
-    }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < parts; ++i) threads.emplace_back(guarded, i);
-  guarded(0);
-  for (auto& thread : threads) thread.join();
-  for (const auto& one : thrown)
-    if (one) std::rethrow_exception(one);
+  LastWriters last(asked.accesses);
+  if (last.size() <= asked.accesses.size()) return see_all_sessions(asked, last, part, parts, sink);
+  const std::size_t sessions = asked.accesses.sessions();
+  see_sessions(asked, sessions * part / parts, sessions * (part + 1) / parts, sink);
 }
 
 std::vector<Inferred> infer(Level level, Asked& asked) {
   if (level == Level::causal) return infer_causal(asked);
   const auto one = level == Level::read_committed ? infer_read_committed : infer_read_atomic;
-  const std::size_t size =
-      level == Level::read_committed ? asked.accesses.size() : asked.accesses.sessions();
-  const std::size_t parts = size < 2 ? 1 : std::clamp<std::size_t>(asked.limits.threads, 1, 8);
+  const std::size_t parts =
+      asked.accesses.size() < kAlone ? 1 : std::clamp<std::size_t>(asked.limits.threads, 1, 8);
   std::vector<std::vector<Inferred>> found(parts);
-  in_parts(parts, [&](std::size_t i) {
-    one(asked, size * i / parts, size * (i + 1) / parts, found[i]);
-  });
+  in_parts(parts, [&](std::size_t i) { one(asked, i, parts, found[i]); });
   for (std::size_t i = 1; i < parts; ++i)
     found[0].insert(found[0].end(), found[i].begin(), found[i].end());
   asked.expired = asked.limits.expired();

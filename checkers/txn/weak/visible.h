@@ -10,9 +10,9 @@
 // within AWDIT's bounds (times a logarithm for causal consistency).
 #pragma once
 
-#include <functional>
 #include <vector>
 
+#include "checkers/txn/parts.h"
 #include "checkers/txn/weak/order.h"
 
 namespace gameday::txn::weak {
@@ -23,6 +23,12 @@ enum class Level {
   causal,          // seen: all that happened before it by sessions and reads
 };
 
+// What happened before each transaction by sessions and reads, as vector clocks, in blocks of sessions.
+// No order of commits changes them: they are kept from one asking to the next where memory allows.
+struct Clocks {
+  std::vector<Column<std::uint32_t>> blocks;
+};
+
 // Edges that contradict the order, or all that are needed whatever the order is. May return some
 // early when the limits are reached: `expired` is set.
 struct Asked {
@@ -30,17 +36,15 @@ struct Asked {
   const CommitOrder& order;
   bool all;
   const Limits& limits;
+  Clocks& clocks;
   const char* expired = nullptr;
 };
 std::vector<Inferred> infer(Level level, Asked& asked);
 
-// Calls work(0) ... work(parts - 1), each in a thread of its own; what one throws is thrown here.
-void in_parts(std::size_t parts, const std::function<void(std::size_t)>& work);
-
-// The three; infer() chooses.
-void infer_read_committed(const Asked& asked, std::size_t from, std::size_t to,
+// The three; infer() chooses. One part of so many, each a thread's.
+void infer_read_committed(const Asked& asked, std::size_t part, std::size_t parts,
                           std::vector<Inferred>& found);
-void infer_read_atomic(const Asked& asked, std::size_t from, std::size_t to,
+void infer_read_atomic(const Asked& asked, std::size_t part, std::size_t parts,
                        std::vector<Inferred>& found);
 std::vector<Inferred> infer_causal(Asked& asked);
 
