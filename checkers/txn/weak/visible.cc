@@ -1,6 +1,7 @@
 #include "checkers/txn/weak/visible.h"
 
 #include <algorithm>
+#include <array>
 
 namespace gameday::txn::weak {
 namespace {
@@ -95,14 +96,17 @@ void many_read_atomic(const Asked& asked, Node reader, ByKey& any, Sink& sink) {
     if (first[i] && reads[i].from != a.initial()) join(a, reads[i].from, reader, any, keys, sink);
 }
 
-// Pairs of reads of one reader; `before_only`: what was read of before.
+// Pairs of reads of one reader, of kFew at most; `before_only`: what was read of before.
 void few(const Asked& asked, Node reader, bool before_only, Sink& sink) {
   const auto& a = asked.accesses;
   const auto reads = a.reads(reader);
+  std::array<std::int32_t, kFew> places;
+  for (std::size_t i = 0; i < reads.size(); ++i) places[i] = asked.order.place(reads[i].from);
   for (std::size_t i = before_only ? 1 : 0; i < reads.size(); ++i) {
     for (std::size_t j = 0; j < (before_only ? i : reads.size()); ++j) {
+      if (places[j] <= places[i] && !asked.all) continue;
       const Node seen = reads[j].from;
-      if (seen == a.initial() || !sink.wanted(seen, reads[i].from)) continue;
+      if (seen == a.initial() || seen == reads[i].from) continue;
       if (a.writes_key(seen, reads[i].key)) sink.add(seen, reads[i].from, reader, reads[i].key);
     }
   }
