@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkers/txn/conclude.h"
+#include "checkers/txn/parts.h"
 
 namespace gameday::txn {
 
@@ -38,7 +39,7 @@ class MopsByKey {
  private:
   const Events* events_;
   Dense keys_;
-  std::vector<Mop> mops_;
+  Column<Mop> mops_;
   std::vector<std::uint64_t> starts_;
   const char* expired_ = nullptr;
 };

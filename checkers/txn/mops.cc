@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 
@@ -26,6 +27,17 @@ class Words {
   const Values& values_;
 };
 
+// As many micro-operations as the first calls have, for all, and a few more: growing would copy them.
+std::size_t expected_mops(const Events& events) {
+  const auto& pairs = events.pairs();
+  const std::size_t few = std::min<std::size_t>(pairs.size(), 1000);
+  std::size_t sample = 0;
+  for (std::size_t i = 0; i < few; ++i)
+    if (const Value v = events.value(pairs[i].invoke); v.is_sequence())
+      sample += events.values().items(v).size();
+  return few == 0 ? 0 : (sample + sample / 16) * (pairs.size() / few + 1);
+}
+
 }  // namespace
 
 MopsByKey::MopsByKey(const Events& events, const Limits& limits)
@@ -33,9 +45,14 @@ MopsByKey::MopsByKey(const Events& events, const Limits& limits)
   const Values& values = events.values();
   const Words names(values);
   Value append = Value::boolean(true), read = append;  // words seen for them; no name yet
-  std::vector<std::uint32_t> key_of;
-  std::vector<Mop> found;
+  Column<std::uint32_t> key_of;
+  Column<Mop> found;
   const auto& pairs = events.pairs();
+  const std::size_t expected = expected_mops(events);
+  if (expected * 2 * (sizeof(Mop) + 4) < limits.memory_bytes / 2) {
+    key_of.reserve(expected);
+    found.reserve(expected);
+  }
   const auto bad = [&](std::size_t row) {
     return std::runtime_error(fmt::format(
         "a transaction is a list of [:append key element] and [:r key list], and this is none: {}",
