@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
+#include <set>
 #include <vector>
 
 #include "checkers/linear/models/models.h"
@@ -167,7 +167,9 @@ struct Small {
 // histories are right, and an answer is now and then another one.
 Small generate(Random& random, const Plain& plain) {
   Small h;
-  const std::size_t n = 2 + random.below(6), clients = 2 + random.below(2);
+  const bool large = random.one_in(8);
+  const std::size_t n = 2 + random.below(large ? 9 : 6), clients = 2 + random.below(large ? 4 : 2);
+  const std::size_t infos = large ? 2 + random.below(4) : 5;  // one in so many
   std::vector<int> open(clients, -1);
   Items state;
   std::vector<int> process(clients);
@@ -194,7 +196,7 @@ Small generate(Random& random, const Plain& plain) {
       continue;
     }
     Step& s = h.steps[static_cast<std::size_t>(open[c])];
-    s.info = random.one_in(5);
+    s.info = random.one_in(infos);
     if (s.info) {
       process[c] += static_cast<int>(clients);
     } else {
@@ -212,8 +214,12 @@ Small generate(Random& random, const Plain& plain) {
   return h;
 }
 
-// Tries every order that respects real time.
-bool brute_force(const Plain& plain, const Small& h, unsigned done, const Items& state) {
+// Tries every order that respects real time; not twice from the same point, as a set of operations
+// done and the state that they left.
+using Tried = std::set<std::pair<unsigned, Items>>;
+
+bool brute_force(const Plain& plain, const Small& h, Tried& tried, unsigned done, const Items& state) {
+  if (h.steps.size() > 6 && !tried.emplace(done, state).second) return false;
   int first_return = 1 << 30;
   for (std::size_t i = 0; i < h.steps.size(); ++i)
     if (!(done >> i & 1) && h.span[i].second >= 0) first_return = std::min(first_return, h.span[i].second);
@@ -225,12 +231,13 @@ bool brute_force(const Plain& plain, const Small& h, unsigned done, const Items&
       for (std::size_t k = 0; k < state.size(); ++k) {  // it may have got any of them
         Items rest = state;
         rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(k));
-        if (brute_force(plain, h, done | 1U << i, rest)) return true;
+        if (brute_force(plain, h, tried, done | 1U << i, rest)) return true;
       }
       continue;
     }
     Items next = state;
-    if (plain.apply(next, h.steps[i]) && brute_force(plain, h, done | 1U << i, next)) return true;
+    if (plain.apply(next, h.steps[i]) && brute_force(plain, h, tried, done | 1U << i, next))
+      return true;
   }
   return false;
 }
@@ -279,7 +286,8 @@ std::string differential(std::string_view model, std::uint64_t seed, std::size_t
   std::size_t valid = 0;
   for (std::size_t n = 0; n < histories; ++n) {
     const Small h = generate(random, *plain);
-    const bool expected = brute_force(*plain, h, 0, {});
+    Tried tried;
+    const bool expected = brute_force(*plain, h, tried, 0, {});
     valid += expected ? 1 : 0;
     const Events events = events_of(*plain, h);
     for (const bool decide : {true, false}) {
