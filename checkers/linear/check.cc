@@ -10,30 +10,29 @@ namespace gameday::linear {
 CheckResult check(const Object& object, const ModelInput& input,
                   std::optional<std::span<const RawCall>> part, bool explain) {
   Names names(input.events.values());
-  const auto calls = encode(input.events, object.functions, names, part);
+  auto calls = encode(input.events, object.functions, names, part);
   if (calls) return check_calls(object, input, names, *calls, explain);
   CheckResult result;
   result.summary = calls.error().message;
   return result;
 }
 
-CheckResult check_calls(const Object& object, const ModelInput& input, Names& names, const Calls& calls,
+CheckResult check_calls(const Object& object, const ModelInput& input, Names& names, Calls& calls,
                         bool explain) {
   CheckResult result;
   const std::size_t n = calls.ops.size();
   const auto model = object.make(names, input.options, calls.ops);
   result.stats = {{"operations", n}, {"values", names.dense.size()}};
 
-  std::vector<std::size_t> conflict;
+  Judgement judgement;
   Decision decision;
   if (object.decide != nullptr && input.options.initial.empty())
     decision = object.decide(calls.ops, names);
   if (decision.applies) {
     result.verdict = decision.verdict;
     result.stats["decided-by"] = "distinct values";
-    conflict = std::move(decision.conflict);
   } else {
-    const Judgement judgement = judge(*model, calls.ops, input.limits);
+    judgement = judge(*model, calls.ops, input.limits);
     result.verdict = judgement.verdict;
     result.stats["decided-by"] = "search";
     result.stats["configurations"] = judgement.configurations;
@@ -52,7 +51,8 @@ CheckResult check_calls(const Object& object, const ModelInput& input, Names& na
     result.anomaly_types = {"nonlinearizable"};
     result.summary = fmt::format("{} operations on {} are not linearizable", n, object.noun);
     if (!explain) return result;
-    result.anomalies.push_back(linear::explain(object, input, names, calls, *model, std::move(conflict)));
+    result.anomalies.push_back(linear::explain(object, input, names, calls, *model,
+                                               std::move(decision.conflict), std::move(judgement)));
     result.summary = result.anomalies[0].summary;
   }
   return result;

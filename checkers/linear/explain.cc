@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 #include "checkers/linear/jit.h"
 #include "checkers/linear/minimise.h"
@@ -12,35 +12,47 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kPrefixTime{350}, kMinimiseTime{400};
+constexpr std::chrono::milliseconds kPrefixTime{350}, kMinimiseTime{150}, kDescentTime{40};
 constexpr std::size_t kMinimiseMemory = std::size_t{128} << 20;
 constexpr std::size_t kMinimiseOps = 4000;  // more are first cut down to the last ones
 constexpr std::size_t kTold = 24;           // operations and steps of an order in words
 
 class Explanation {
  public:
-  Explanation(const Object& object, const ModelInput& input, const Calls& calls, const Model& model)
-      : object_(object), input_(input), calls_(calls), model_(model) {}
+  Explanation(const Object& object, const ModelInput& input, const Names& names, Calls& calls,
+              const Model& model)
+      : object_(object), input_(input), names_(names), calls_(calls), model_(model) {}
 
-  Anomaly make(std::vector<std::size_t> conflict) {
+  Anomaly make(std::vector<std::size_t> conflict, Judgement whole) {
     anomaly_.type = "nonlinearizable";
-    const Judgement whole = judge(model_, calls_.ops, within(kPrefixTime));
+    Smallest least;
+    if (!conflict.empty()) {
+      least = smallest(std::move(conflict));
+      if (least.proven()) whole = descend(least);
+    }
+    if (whole.verdict != Verdict::invalid) whole = judge(model_, calls_.ops, within(kPrefixTime));
     const bool known = whole.verdict == Verdict::invalid;
     if (known) tell_prefix(whole);
-    const auto kept = smallest(std::move(conflict), known ? whole.blocked : calls_.ops.size());
-    const Judgement small =
-        judge(model_, pick(calls_.ops, kept), within(std::chrono::milliseconds(100)));
-    const bool proven = small.verdict == Verdict::invalid;
-    const std::size_t blocked = known ? whole.blocked : proven ? kept[small.blocked] : kept.back();
+    // It may be wrong whatever else happened: of a value that nobody wrote.
+    if (!least.proven() && known) least = smallest_alone(whole.blocked);
+    if (!least.proven()) least = smallest_up_to(known ? whole.blocked : calls_.ops.size());
+    const std::size_t blocked = known ? whole.blocked : least.blocked();
     anomaly_.summary = fmt::format("no order of the operations on {} is legal: every one fails at {}",
-                                   object_.noun, tell(proven ? kept[small.blocked] : blocked));
+                                   object_.noun, tell(least.proven() ? least.blocked() : blocked));
     anomaly_.detail["op"] = input_.events.index(row(blocked));
-    tell_smallest(kept, proven);
-    if (proven) tell_alternatives(kept);
+    tell_smallest(least.kept, least.proven());
+    if (least.proven()) tell_alternatives(least.kept);
     return std::move(anomaly_);
   }
 
  private:
+  struct Smallest {
+    std::vector<std::size_t> kept;
+    Judgement judgement;
+    bool proven() const { return judgement.verdict == Verdict::invalid; }
+    std::size_t blocked() const { return proven() ? kept[judgement.blocked] : kept.back(); }
+  };
+
   gameday::Limits within(std::chrono::milliseconds time) const {
     gameday::Limits limits = input_.limits;
     limits.deadline = std::min(limits.deadline, Clock::now() + time);
@@ -62,44 +74,130 @@ class Explanation {
   }
 
   void tell_prefix(const Judgement& whole) {
-    std::size_t last = calls_.ops.size();
-    const std::int64_t end = calls_.ops[whole.blocked].ret;
-    for (std::size_t i = 0; i < calls_.ops.size(); ++i) {
-      const auto& op = calls_.ops[i];
-      if (op.ret < end && (last == calls_.ops.size() || op.ret > calls_.ops[last].ret)) last = i;
+    const std::string legal =
+        fmt::format("The first {} operations that returned have a legal order", whole.returned);
+    if (whole.longest) {
+      std::size_t last = calls_.ops.size();
+      const std::int64_t end = calls_.ops[whole.blocked].ret;
+      for (std::size_t i = 0; i < calls_.ops.size(); ++i) {
+        const auto& op = calls_.ops[i];
+        if (op.ret < end && (last == calls_.ops.size() || op.ret > calls_.ops[last].ret)) last = i;
+      }
+      anomaly_.detail["prefix-length"] = whole.returned;
+      anomaly_.explanation.push_back(
+          fmt::format("{}{}; with {} there is none.", legal,
+                      last < calls_.ops.size() ? ", up to " + tell(last) : "", tell(whole.blocked)));
+    } else {
+      anomaly_.detail["prefix-length-at-least"] = whole.returned;
+      anomaly_.explanation.push_back(
+          fmt::format("With {}, if not before, there is no legal order any more.", tell(whole.blocked)));
+      if (whole.returned > 0) anomaly_.explanation.push_back(legal + ".");
     }
-    anomaly_.detail["prefix-length"] = whole.returned;
-    anomaly_.explanation.push_back(fmt::format(
-        "The first {} operations that returned have a legal order{}; with {} there is none.",
-        whole.returned, last < calls_.ops.size() ? ", up to " + tell(last) : "",
-        tell(whole.blocked)));
     for (const State state : whole.states)
       anomaly_.explanation.push_back(
           fmt::format("Just before, {} could be {}.", object_.noun, model_.describe(state)));
   }
 
-  std::vector<std::size_t> smallest(std::vector<std::size_t> conflict, std::size_t blocked) const {
-    std::vector<std::size_t> start;
-    if (!conflict.empty()) {
-      start = with_sources(model_, calls_.ops, conflict);
-    } else if (blocked < calls_.ops.size()) {
-      const std::int64_t ret = calls_.ops[blocked].ret;
-      for (std::size_t i = 0; i < calls_.ops.size(); ++i)
-        if (calls_.ops[i].call < ret) start.push_back(i);
-    } else {
-      start.resize(calls_.ops.size());
-      std::iota(start.begin(), start.end(), std::size_t{0});
+  // From a conflict, which alone is INVALID, to the earliest return by which there is one: what was
+  // known before the return at which this one fails is decided again, until it is VALID. A history
+  // that is INVALID stays so as it goes on, so this ends at the longest legal prefix.
+  Judgement descend(Smallest& least) {
+    const auto end = Clock::now() + kDescentTime;
+    Judgement whole;
+    whole.verdict = Verdict::invalid;
+    whole.longest = false;
+    while (Clock::now() < end) {
+      Decision before = decide_before(calls_.ops[least.blocked()].ret);
+      if (!before.applies || before.verdict == Verdict::unknown) break;
+      whole.longest = before.verdict == Verdict::valid;
+      if (whole.longest) break;
+      Smallest earlier = smallest(std::move(before.conflict));
+      // An operation of it may have returned later only, and so be no part of it.
+      if (!earlier.proven() || calls_.ops[earlier.blocked()].ret >= calls_.ops[least.blocked()].ret) break;
+      least = std::move(earlier);
     }
+    whole.blocked = least.blocked();
+    const std::int64_t ret = calls_.ops[whole.blocked].ret;
+    for (const auto& op : calls_.ops) whole.returned += whole.longest && op.ret < ret ? 1 : 0;
+    return whole;
+  }
+
+  // Decides what was known just before a position. The few calls that were open then are altered in
+  // place and put back: a copy of all would take longer than the decision.
+  Decision decide_before(std::int64_t position) {
+    auto& ops = calls_.ops;
+    const auto called = [&](const Operation& op) { return op.call < position; };
+    const auto middle = std::partition_point(ops.begin(), ops.end(), called);
+    auto n = static_cast<std::size_t>(middle - ops.begin());
+    std::vector<std::pair<std::size_t, Operation>> were;
+    std::vector<std::size_t> silent;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (ops[i].pending() || ops[i].ret < position) continue;
+      were.emplace_back(i, ops[i]);
+      if (!forget_answer(ops[i])) silent.push_back(i);
+    }
+    // Those that say nothing change places with the last ones.
+    std::vector<std::pair<std::size_t, std::size_t>> moved;
+    for (auto i = silent.rbegin(); i != silent.rend(); ++i) {
+      std::swap(ops[*i], ops[--n]);
+      moved.emplace_back(*i, n);
+    }
+    Decision decision = object_.decide(std::span(ops).first(n), names_);
+    for (std::size_t& i : decision.conflict)
+      for (auto m = moved.rbegin(); m != moved.rend(); ++m)
+        if (i == m->first) i = m->second;
+    for (auto m = moved.rbegin(); m != moved.rend(); ++m) std::swap(ops[m->first], ops[m->second]);
+    for (const auto& [i, op] : were) ops[i] = op;
+    return decision;
+  }
+
+  // False if nothing is left of it.
+  bool forget_answer(Operation& op) const {
+    op.ret = kPending;
+    for (const auto& function : object_.functions) {
+      if (function.kind != op.kind) continue;
+      if (function.takes == Takes::answer || function.takes == Takes::position) op.b = kUnknown;
+      return !function.reads;
+    }
+    return true;
+  }
+
+  Smallest smallest(std::vector<std::size_t> conflict) const {
+    auto start = with_sources(model_, calls_.ops, conflict);
     // Where sources would keep everything, the conflict alone has to do.
-    if (!conflict.empty() && start.size() > kMinimiseOps) start = std::move(conflict);
-    if (start.size() > kMinimiseOps) {
-      std::vector<std::size_t> last(start.end() - kTold, start.end());
-      return last;
-    }
+    if (start.size() > kMinimiseOps) start = std::move(conflict);
+    return shrunk(std::move(start));
+  }
+
+  // The operation and all that it may have seen, if these alone are INVALID.
+  Smallest smallest_alone(std::size_t op) const {
+    auto start = with_sources(model_, calls_.ops, {op});
+    if (start.size() > kMinimiseOps) return {};
+    const auto time = within(std::chrono::milliseconds(20));
+    if (judge(model_, pick(calls_.ops, start), time).verdict != Verdict::invalid) return {};
+    return shrunk(std::move(start));
+  }
+
+  Smallest smallest_up_to(std::size_t blocked) const {
+    std::vector<std::size_t> start;
+    const std::int64_t ret =
+        blocked < calls_.ops.size() ? calls_.ops[blocked].ret : kPending;
+    for (std::size_t i = 0; i < calls_.ops.size(); ++i)
+      if (calls_.ops[i].call < ret) start.push_back(i);
+    return shrunk(std::move(start));
+  }
+
+  Smallest shrunk(std::vector<std::size_t> start) const {
+    if (start.size() > kMinimiseOps)
+      return {std::vector<std::size_t>(start.end() - kTold, start.end()), {}};
     Limits limits;
     limits.memory_bytes = kMinimiseMemory;
     limits.deadline = std::min(input_.limits.deadline, Clock::now() + kMinimiseTime);
-    return minimise(model_, calls_.ops, std::move(start), limits);
+    Smallest least;
+    least.kept = minimise(model_, calls_.ops, std::move(start), limits);
+    least.judgement =
+        judge(model_, pick(calls_.ops, least.kept), within(std::chrono::milliseconds(100)));
+    return least;
   }
 
   void tell_smallest(const std::vector<std::size_t>& kept, bool proven) {
@@ -154,16 +252,18 @@ class Explanation {
 
   const Object& object_;
   const ModelInput& input_;
-  const Calls& calls_;
+  const Names& names_;
+  Calls& calls_;
   const Model& model_;
   Anomaly anomaly_;
 };
 
 }  // namespace
 
-Anomaly explain(const Object& object, const ModelInput& input, const Names&, const Calls& calls,
-                const Model& model, std::vector<std::size_t> conflict) {
-  return Explanation(object, input, calls, model).make(std::move(conflict));
+Anomaly explain(const Object& object, const ModelInput& input, const Names& names, Calls& calls,
+                const Model& model, std::vector<std::size_t> conflict, Judgement judgement) {
+  return Explanation(object, input, names, calls, model)
+      .make(std::move(conflict), std::move(judgement));
 }
 
 }  // namespace gameday::linear

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "checkers/linear/configuration.h"
 #include "checkers/linear/models/register.h"
@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kStateLimit = 8;          // dead ends that are told
 constexpr std::size_t kFirstWidth = 512;        // breadth first until so many configurations
 constexpr std::size_t kCheckEvery = 1024;
+constexpr std::size_t kUnbounded = static_cast<std::size_t>(-1);
 constexpr std::uint32_t kAny = 0xffffffff;       // number of info calls
 
 // M is the model's own class where that saves virtual calls.
@@ -24,8 +25,9 @@ template <typename M, std::size_t W>
 class Judge {
  public:
   Judge(const M& model, std::span<const Operation> ops, const Timeline& timeline,
-        const gameday::Limits& limits)
-      : model_(model), ops_(ops), time_(timeline), limits_(limits), open_(64 * W), before_(64 * W),
+        const gameday::Limits& limits, bool without_end = false)
+      : model_(model), ops_(ops), time_(timeline), limits_(limits), without_end_(without_end),
+        open_(64 * W), before_(64 * W),
         layer_(used_), next_(used_), closure_(used_) {
     for (const auto& group : time_.infos) {
       kept_.push_back(group);
@@ -92,10 +94,17 @@ class Judge {
   }
   bool exhausted();
   void dead_end(std::size_t returns, std::size_t op, const C& c);
+  bool new_to_try(Tried t);
+  void forget_tried() {
+    tried_.clear();
+    chains_.clear();
+  }
   bool breadth(std::size_t limit);
+  bool refuted_without_end();
   Answer depth(std::size_t limit);
   std::size_t bytes() const {
-    return used_.bytes() + layer_.bytes() + next_.bytes() + tried_.size() * (sizeof(Tried) + 24) +
+    return used_.bytes() + layer_.bytes() + next_.bytes() + tried_.size() * (sizeof(Tried) + 32) +
+           chains_.capacity() * sizeof(Link) +
            stack_.capacity() * sizeof(Todo) + model_.bytes();
   }
 
@@ -103,6 +112,7 @@ class Judge {
   std::span<const Operation> ops_;
   const Timeline& time_;
   const gameday::Limits& limits_;
+  const bool without_end_;  // an info call may happen any number of times
   std::vector<Timeline::Info> kept_;
   std::unordered_map<std::int32_t, std::vector<std::size_t>> makers_;  // value -> info groups
 
@@ -120,8 +130,13 @@ class Judge {
   std::vector<std::int32_t> wanted_;
   std::vector<std::uint32_t> wanted_infos_;
   std::vector<Todo> stack_;
-  std::unordered_set<Tried, TriedHash> tried_;
+  std::unordered_map<Tried, std::uint32_t, TriedHash> tried_;  // but for used: begin of its chain
+  struct Link {
+    std::uint32_t used, next;
+  };
+  std::vector<Link> chains_;
   std::size_t checks_ = 0;
+  std::size_t steps_ = 0, steps_allowed_ = kUnbounded;  // of depth first: configurations in closures
   std::size_t furthest_ = 0;
   Judgement judgement_;
 };
@@ -244,8 +259,14 @@ void Judge<M, W>::wanted(const C& c) {
   for (std::size_t i = 0; i < wanted_.size(); ++i) {
     const auto makers = makers_.find(wanted_[i]);
     if (makers == makers_.end()) continue;
+    const std::size_t first = wanted_infos_.size();
     for (const std::size_t k : makers->second) {
       if (available_[k] == 0) continue;
+      if (without_end_ && ops_[kept_[k].op].kind == kind::write) {  // no other can do more
+        wanted_infos_.resize(first);
+        wanted_infos_.push_back(static_cast<std::uint32_t>(k));
+        break;
+      }
       wanted_infos_.push_back(static_cast<std::uint32_t>(k));
       if (const auto v = CasRegister::needs(ops_[kept_[k].op])) want(*v);
     }
@@ -260,13 +281,13 @@ void Judge<M, W>::take_info(const C& c, std::uint32_t k, Reach reach) {
   const State state = model_.step(c.state, op);
   if (state == kIllegal) return;
   if (state == c.state && !(model_.overwrites(op) && c.must.meets(overwrites_))) return;
-  if (used_.count(c.used, k) >= available_[k]) return;
+  if (!without_end_ && used_.count(c.used, k) >= available_[k]) return;
   bool equal = false;  // an equal call that is open goes first
   c.may.each([&](std::size_t slot) { equal = equal || ops_[open_[slot]].same_effect(op); });
   if (equal) return;
   C n = c;
   n.state = state;
-  n.used = used_.with(c.used, k);
+  if (!without_end_) n.used = used_.with(c.used, k);
   if (model_.overwrites(op)) n.must.drop(overwrites_);
   settle(n);
   reach(n);
@@ -307,7 +328,7 @@ bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out
       if (s == kIllegal || (s == c.state && !hides(c, slot))) return;
       reach(after(c, slot, s), level);
     });
-    if (exhausted()) return false;
+    if (exhausted() || ++steps_ > steps_allowed_) return false;
     if constexpr (kRegister) {
       if (level == infos) {
         more = more || !wanted_infos_.empty();
@@ -392,13 +413,32 @@ bool Judge<M, W>::breadth(std::size_t limit) {
   return true;
 }
 
+// Not if the same was tried with fewer info calls used up.
+template <typename M, std::size_t W>
+bool Judge<M, W>::new_to_try(Tried t) {
+  const std::uint32_t used = std::exchange(t.c.used, 0);
+  const auto number = static_cast<std::uint32_t>(chains_.size());
+  const auto [it, added] = tried_.try_emplace(t, number);
+  std::uint32_t next = added ? kAny : it->second;
+  std::size_t compared = 0;
+  for (std::uint32_t i = next; i != kAny && compared++ < kScan; i = chains_[i].next)
+    if (used_.within(chains_[i].used, used)) return false;
+  chains_.push_back({used, next});
+  it->second = number;
+  return true;
+}
+
 // Depth first from the configurations of the layer, those with the fewest info calls first.
 template <typename M, std::size_t W>
 auto Judge<M, W>::depth(std::size_t limit) -> Answer {
   stack_.clear();
-  tried_.clear();
+  forget_tried();
   for (const C& c : layer_.all()) stack_.push_back({static_cast<std::uint32_t>(at_), 0, c});
   std::vector<C> found;
+  const std::size_t start = at_;
+  std::size_t reached = at_;
+  steps_ = 0;
+  steps_allowed_ = 8 * limit;
   while (!stack_.empty()) {
     Todo todo = stack_.back();
     stack_.pop_back();
@@ -414,7 +454,7 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
         if (todo.c.may.test(slot)) {
           alive = false;
           const auto e = static_cast<std::uint32_t>(at_);
-          if (!tried_.insert({e, todo.infos, todo.c}).second) break;
+          if (!new_to_try({e, todo.infos, todo.c})) break;
           found.clear();
           const bool optional = !todo.c.must.test(slot);
           if (optional && todo.infos == 0) {
@@ -426,7 +466,7 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
             n.may.reset(slot);
             found.push_back(n);
           });
-          if (exhausted()) return Answer::spent;
+          if (exhausted() || steps_ > steps_allowed_) return Answer::spent;
           if (more) stack_.push_back({e, todo.infos + 1, todo.c});
           if (found.empty() && !more && !optional) dead_end(returns_, event.op, todo.c);
           for (auto it = found.rbegin(); it != found.rend(); ++it) stack_.push_back({e + 1, 0, *it});
@@ -437,9 +477,28 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
     }
     judgement_.returned = std::max(judgement_.returned, returns_);
     if (alive) return Answer::found;
-    if (tried_.size() > limit) return Answer::spent;
+    reached = std::max(reached, at_);
+    const std::size_t allowed = limit + (reached - start);  // more while it gets on
+    if (chains_.size() > allowed) return Answer::spent;
+    steps_allowed_ = 8 * allowed;
   }
   return Answer::none;
+}
+
+// What is not legal though every info call may happen as often as one likes is not legal at all.
+// Then how many have happened is no part of a configuration, and that they pile up does not matter.
+template <typename M, std::size_t W>
+bool Judge<M, W>::refuted_without_end() {
+  if constexpr (!kRegister) return false;  // a queue would grow without end
+  if (without_end_ || time_.info_calls == 0) return false;
+  Judgement wider = Judge(model_, ops_, time_, limits_, true).run();
+  if (wider.verdict != Verdict::invalid) return false;
+  wider.configurations += judgement_.configurations;
+  wider.widest = std::max(wider.widest, judgement_.widest);
+  wider.longest = judgement_.returned == wider.returned;
+  wider.returned = judgement_.returned;
+  judgement_ = std::move(wider);
+  return true;
 }
 
 template <typename M, std::size_t W>
@@ -447,18 +506,22 @@ Judgement Judge<M, W>::run() {
   C first;
   first.state = model_.initial();
   layer_.insert(first);
+  bool refuted = false;
   for (std::size_t width = kFirstWidth; !breadth(width); width *= 4) {
     const std::size_t here = at_;
-    const Answer answer = depth(width * 256);
-    judgement_.configurations += tried_.size();
+    const Answer answer = depth(width * 64);
+    judgement_.configurations += chains_.size();
     if (answer != Answer::spent)
       judgement_.verdict = answer == Answer::found ? Verdict::valid : Verdict::invalid;
     if (answer != Answer::spent || !judgement_.reason.empty()) break;
+    refuted = width == kFirstWidth && refuted_without_end();
+    if (refuted) break;
     move_to(here);
-    tried_.clear();
+    forget_tried();
+    steps_allowed_ = kUnbounded;
   }
   if (!judgement_.reason.empty()) judgement_.verdict = Verdict::unknown;
-  if (judgement_.verdict == Verdict::invalid) judgement_.returned = furthest_;
+  if (judgement_.verdict == Verdict::invalid && !refuted) judgement_.returned = furthest_;
   return std::move(judgement_);
 }
 

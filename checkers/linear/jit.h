@@ -19,6 +19,7 @@ struct Judgement {
   Verdict verdict = Verdict::unknown;
   std::string reason;             // why UNKNOWN
   std::size_t returned = 0;       // so many returns (in real-time order) have a legal order
+  bool longest = true;            // INVALID: one more has none; else `blocked` may not be the first
   std::size_t blocked = 0;        // INVALID: the operation that no order gets past
   std::vector<State> states;      // INVALID: what the object may be when every order ends; a few
   std::size_t configurations = 0;

@@ -124,10 +124,10 @@ CheckResult objects::check_multi_register(const ModelInput& input) {
     result.summary = calls.error().message;
     return result;
   }
-  const Groups groups(*calls, names);
+  Groups groups(*calls, names);
   result.verdict = Verdict::valid;
   result.summary = fmt::format("{} operations on the registers are linearizable", calls->ops.size());
-  for (const Calls& group : groups.all) {
+  for (Calls& group : groups.all) {
     CheckResult one = check_calls(kMultiRegister, input, names, group, true);
     if (one.verdict == Verdict::valid) continue;
     if (result.verdict == Verdict::valid || one.verdict == Verdict::invalid) result = std::move(one);
