@@ -84,5 +84,42 @@ TEST(LinearCheck, TakesMoreOpenCallsThanBitsInAWord) {
   EXPECT_EQ(judged("cas-register", text).verdict, Verdict::invalid);
 }
 
+// A wrong read late in a long history with info calls that pile up: refuted without counting them.
+TEST(LinearCheck, InfoCallsThatPileUpDoNotHideAWrongRead) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    text += fmt::format("{{:process {}, :type :invoke, :f :cas, :value [{} {}]}}\n", 10 + i, i % 5, i % 4);
+    text += fmt::format("{{:process {}, :type :info, :f :cas, :value [{} {}]}}\n", 10 + i, i % 5, i % 4);
+    text += fmt::format("{{:process 0, :type :invoke, :f :write, :value {}}}\n", i % 5);
+    text += fmt::format("{{:process 1, :type :invoke, :f :read}}\n{{:process 1, :type :ok, :f :read, :value {}}}\n", i % 5);
+    text += fmt::format("{{:process 0, :type :ok, :f :write, :value {}}}\n", i % 5);
+  }
+  EXPECT_EQ(judged("cas-register", text).verdict, Verdict::valid);
+  text += "{:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :read, :value 7}\n";
+  const auto result = judged("cas-register", text);
+  ASSERT_EQ(result.verdict, Verdict::invalid);
+  EXPECT_EQ(result.anomalies[0].detail["minimal"].size(), 1u);
+  EXPECT_EQ(result.anomalies[0].detail["prefix-length"], 600);
+}
+
+// Two violations: the conflict that is found first need not be the one that comes first.
+TEST(LinearCheck, TellsTheLongestLegalPrefixOfDistinctValues) {
+  std::string text;
+  const auto call = [&](std::string_view f, int value) {
+    text += fmt::format("{{:process 0, :type :invoke, :f :{}, :value {}}}\n", f,
+                        f == "read" ? std::string("nil") : std::to_string(value));
+    text += fmt::format("{{:process 0, :type :ok, :f :{}, :value {}}}\n", f, value);
+  };
+  for (int i = 1; i < 40; ++i) {
+    call("write", i);
+    call("read", i == 20 || i == 30 ? i - 1 : i);
+  }
+  call("read", 77);
+  const auto result = judged("register", text);
+  ASSERT_EQ(result.verdict, Verdict::invalid);
+  EXPECT_EQ(result.anomalies[0].detail["prefix-length"], 39);
+  EXPECT_EQ(result.anomalies[0].detail["minimal"].size(), 3u);
+}
+
 }  // namespace
 }  // namespace gameday

@@ -203,9 +203,13 @@ class Explanation {
   void tell_smallest(const std::vector<std::size_t>& kept, bool proven) {
     const auto& events = input_.events;
     if (proven)
-      anomaly_.explanation.push_back(fmt::format("These {} operations alone have no legal order:", kept.size()));
+      anomaly_.explanation.push_back(
+          kept.size() == 1
+              ? "This operation alone is not legal:"
+              : fmt::format("These {} operations alone have no legal order:", kept.size()));
     else
-      anomaly_.explanation.push_back("No smaller history that still fails was found in time; the last operations:");
+      anomaly_.explanation.push_back(
+          "No smaller history that still fails was found in time; the last operations:");
     Json minimal = Json::array();
     for (std::size_t k = 0; k < kept.size(); ++k) {
       const auto& p = pair(kept[k]);
@@ -240,7 +244,8 @@ class Explanation {
       }
       const std::string state = model_.describe(end.state);
       const std::size_t blocked = kept[outcome.blocked];
-      const std::string reason = fmt::format("{} is {}, which {} cannot be after", object_.noun, state, tell(blocked));
+      const std::string reason = fmt::format("{} is {}, which {} cannot be after", object_.noun, state,
+                                             tell(blocked));
       anomaly_.explanation.push_back(
           order.empty() ? fmt::format("At the beginning {}.", reason)
                         : fmt::format("After {}: {}.", order, reason));

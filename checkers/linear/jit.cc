@@ -295,7 +295,8 @@ void Judge<M, W>::take_info(const C& c, std::uint32_t k, Reach reach) {
 
 // All configurations in which the call in slot x need not be linearized any more, with exactly so
 // many info calls: where it has just been, and where something on the way overwrote it. An optional
-// call may still be seen by those to come, so its return is its last chance as well. False when more info calls would give nothing new to look at.
+// call may still be seen by those to come, so its return is its last chance as well. False when
+// more info calls would give nothing new to look at.
 template <typename M, std::size_t W>
 template <typename Out>
 bool Judge<M, W>::expand(const C& start, std::size_t x, std::uint32_t infos, Out out) {
@@ -436,9 +437,9 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
   for (const C& c : layer_.all()) stack_.push_back({static_cast<std::uint32_t>(at_), 0, c});
   std::vector<C> found;
   const std::size_t start = at_;
-  std::size_t reached = at_;
+  std::size_t reached = at_, tried_before = 0;  // when it last got further
   steps_ = 0;
-  steps_allowed_ = 8 * limit;
+  steps_allowed_ = limit;
   while (!stack_.empty()) {
     Todo todo = stack_.back();
     stack_.pop_back();
@@ -477,10 +478,13 @@ auto Judge<M, W>::depth(std::size_t limit) -> Answer {
     }
     judgement_.returned = std::max(judgement_.returned, returns_);
     if (alive) return Answer::found;
-    reached = std::max(reached, at_);
+    if (at_ > reached) {
+      reached = at_;
+      tried_before = chains_.size();
+      steps_ = 0;
+    }
     const std::size_t allowed = limit + (reached - start);  // more while it gets on
-    if (chains_.size() > allowed) return Answer::spent;
-    steps_allowed_ = 8 * allowed;
+    if (chains_.size() > allowed || chains_.size() - tried_before > limit / 8) return Answer::spent;
   }
   return Answer::none;
 }
