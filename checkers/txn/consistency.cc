@@ -145,9 +145,10 @@ const Row kProscribed[] = {
     {"parallel-snapshot-isolation", {"internal", "G1a"}},
     {"PL-3", {"G1", "G2", "predicate-read-miss", "internal"}},
     {"PL-2", {"G1"}},
-    // A list with an element twice, a circle of versions and a value from nowhere are no histories
-    // at all in Adya's terms.
-    {"PL-1", {"G0", "duplicate-elements", "cyclic-versions", "never-written"}},
+    // A list with an element twice, a circle of versions, a value from nowhere and a row that does
+    // not match what was asked for are no histories at all in Adya's terms.
+    {"PL-1",
+     {"G0", "duplicate-elements", "cyclic-versions", "never-written", "predicate-read-mismatch"}},
     {"prefix", {"internal", "G1a"}},
     {"snapshot-isolation", {"internal", "G1", "G-SI", "G-nonadjacent"}},  // Cerone, Gotsman 2016
     {"read-atomic", {"internal", "G1a", "future-read"}},

@@ -1,4 +1,5 @@
 #include "checkers/model.h"
+#include "checkers/txn/closed_predicate.h"
 #include "checkers/txn/list_append.h"
 #include "checkers/txn/rw_register.h"
 #include "checkers/txn/weak/check.h"
@@ -18,6 +19,9 @@ std::span<const Model> transaction_models() {
       {"rw-register", "elle-rw-register wr",
        "transactions that write registers and read them: Elle's anomalies and consistency models",
        txn::check_rw_register, kEarly},
+      {"closed-predicate", "elle-closed-predicate predicate",
+       "transactions that read rows by key and by predicate: Elle's anomalies and consistency models",
+       txn::check_closed_predicate},  // not early: a later write may be what a read has left out
       {"read-committed", "rc",
        "transactions of reads and writes of unique values: read committed with sessions, exactly",
        txn::weak::check_read_committed, kEarly},
