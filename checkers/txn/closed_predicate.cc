@@ -33,7 +33,8 @@ class ClosedPredicate {
   // False: there are more than memory may hold.
   bool find_edges() {
     for (std::uint32_t v = 0; v < table_.states(); ++v)
-      for (const std::uint32_t later : order_.after(v)) add(table_.state(v).writer, writer(later), kWw);
+      for (const std::uint32_t later : order_.after(v))
+        add(table_.state(v).writer, writer(later), kWw);
     for (Node t = 0; t < table_.size(); ++t) {
       const std::size_t from = edges_.size();
       for (const Selected& s : selections(t)) {
@@ -71,7 +72,8 @@ class ClosedPredicate {
     const Node first = nodes_[from], second = nodes_[to];
     if (one == kWr || one == kWrp) {
       for (const Selected& s : selections(second))
-        if (s.by_predicate == (one == kWrp) && writer(s.state) == first) return selected_of(s, a, b);
+        if (s.by_predicate == (one == kWrp) && writer(s.state) == first)
+          return selected_of(s, a, b);
     } else if (one == kRw || one == kRwp) {
       for (const Selected& s : selections(first))
         if (s.by_predicate == (one == kRwp))
@@ -104,18 +106,22 @@ class ClosedPredicate {
     const auto fields = [](const RawEdge& e) { return std::tuple(e.from, e.to, e.relation); };
     std::sort(first, edges_.end(),
               [&](const RawEdge& x, const RawEdge& y) { return fields(x) < fields(y); });
-    edges_.erase(std::unique(first, edges_.end(),
-                             [&](const RawEdge& x, const RawEdge& y) { return fields(x) == fields(y); }),
-                 edges_.end());
+    edges_.erase(
+        std::unique(first, edges_.end(),
+                    [&](const RawEdge& x, const RawEdge& y) { return fields(x) == fields(y); }),
+        edges_.end());
   }
 
   Json data(std::uint32_t state, const Selected* s) const {
-    Json json = {{"key", table_.key_json(table_.state(state).key)}, {"value", table_.state_json(state)}};
+    Json json = {{"key", table_.key_json(table_.state(state).key)},
+                 {"value", table_.state_json(state)}};
     if (s != nullptr && s->by_predicate) json["predicate-read"] = table_.mop_text(mop(*s));
     return json;
   }
   const Table::Mop& mop(const Selected& s) const { return table_.mops(s.t)[s.mop]; }
-  std::string key_text(std::uint32_t state) const { return table_.key_text(table_.state(state).key); }
+  std::string key_text(std::uint32_t state) const {
+    return table_.key_text(table_.state(state).key);
+  }
 
   // What a selection says of the key, after "T1 read ... ".
   std::string sight(const Selected& s, const std::string& reader) const {
@@ -126,11 +132,12 @@ class ClosedPredicate {
       return row.key == table_.state(s.state).key;
     });
     if (returned)
-      return fmt::format("{}'s predicate read {} found key {} as {}", reader, table_.mop_text(mop(s)), key,
-                         state);
-    return fmt::format("{}'s predicate read {} left out key {}, which must have been {} then, the only "
-                       "state of it that does not match",
-                       reader, table_.mop_text(mop(s)), key, state);
+      return fmt::format("{}'s predicate read {} found key {} as {}", reader,
+                         table_.mop_text(mop(s)), key, state);
+    return fmt::format(
+        "{}'s predicate read {} left out key {}, which must have been {} then, the only "
+        "state of it that does not match",
+        reader, table_.mop_text(mop(s)), key, state);
   }
   Reason selected_of(const Selected& s, const std::string& a, const std::string& b) const {
     return {fmt::format("{}, and {} made it so", sight(s, b), a), data(s.state, &s)};
@@ -145,23 +152,26 @@ class ClosedPredicate {
   }
   Reason overwrote(std::uint32_t early, std::uint32_t later, const std::string& a,
                    const std::string& b) const {
-    Reason reason = {fmt::format("{} left key {} as {}, and {} changed it to {} after that state", a,
-                                 key_text(early), table_.state_text(early), b, table_.state_text(later)),
-                     data(early, nullptr)};
+    Reason reason = {
+        fmt::format("{} left key {} as {}, and {} changed it to {} after that state", a,
+                    key_text(early), table_.state_text(early), b, table_.state_text(later)),
+        data(early, nullptr)};
     reason.data["value'"] = table_.state_json(later);
     return reason;
   }
 
-  void lost_update(std::span<const std::pair<std::uint32_t, Node>> all, Anomalies& anomalies) const {
+  void lost_update(std::span<const std::pair<std::uint32_t, Node>> all,
+                   Anomalies& anomalies) const {
     anomalies.add("lost-update", [&] {
       Anomaly a;
       const std::uint32_t state = all.front().first;
       for (const auto& [same, t] : all) {
         a.ops.push_back(table_.op(t));
-        if (a.explanation.size() < 16) a.explanation.push_back(table_.events().describe(table_.row(t)));
+        if (a.explanation.size() < 16)
+          a.explanation.push_back(table_.events().describe(table_.row(t)));
       }
-      a.summary = fmt::format("ops {} each read key {} as {} and changed it", fmt::join(a.ops, ", "),
-                              key_text(state), table_.state_text(state));
+      a.summary = fmt::format("ops {} each read key {} as {} and changed it",
+                              fmt::join(a.ops, ", "), key_text(state), table_.state_text(state));
       a.detail = data(state, nullptr);
       return a;
     });
@@ -187,9 +197,8 @@ CheckResult check_closed_predicate(const ModelInput& input) {
   std::vector<bool> taken(input.events.pairs().size(), false);
   for (Node t = 0; t < table.size(); ++t) taken[table.pair_index(t)] = !table.failed(t);
   const Pair* const first = input.events.pairs().data();
-  const Transactions transactions(input.events, [&](const Pair& p) {
-    return taken[static_cast<std::size_t>(&p - first)];
-  });
+  const Transactions transactions(
+      input.events, [&](const Pair& p) { return taken[static_cast<std::size_t>(&p - first)]; });
   ClosedPredicate check(input, table, transactions, selected, anomalies);
   check.find_lost_updates(anomalies);
   std::size_t edges = 0;
@@ -203,16 +212,17 @@ CheckResult check_closed_predicate(const ModelInput& input) {
     if (edges == 0 && !transactions.orders_any(wanted.order()))
       anomalies.unknown("no transaction depends on another, so nothing could be seen to go wrong",
                         "empty-transaction-graph");
-    find_cycles(transactions, graph, wanted.order(),
-                [&](Node from, Node to, Relations one, const std::string& a, const std::string& b) {
-                  return check.why(from, to, one, a, b);
-                },
-                input.limits, anomalies);
+    find_cycles(
+        transactions, graph, wanted.order(),
+        [&](Node from, Node to, Relations one, const std::string& a, const std::string& b) {
+          return check.why(from, to, one, a, b);
+        },
+        input.limits, anomalies);
   }
-  CheckResult result = conclude(
-      std::move(anomalies), wanted,
-      fmt::format("{} transactions over {} keys, nothing that {} rules out", transactions.size(),
-                  table.keys(), fmt::join(wanted.models(), " and ")));
+  CheckResult result =
+      conclude(std::move(anomalies), wanted,
+               fmt::format("{} transactions over {} keys, nothing that {} rules out",
+                           transactions.size(), table.keys(), fmt::join(wanted.models(), " and ")));
   result.stats = {{"transactions", transactions.size()},
                   {"keys", table.keys()},
                   {"micro-operations", table.mop_count()},

@@ -38,7 +38,8 @@ class AsRegisters {
                       row_values[i].is_nil() ? values_.vector({}) : row_values[i], from.time(i),
                       from.index(i), Value()});
     }
-    if (const auto paired = events_.pair_up(); !paired) throw std::logic_error(paired.error().message);
+    if (const auto paired = events_.pair_up(); !paired)
+      throw std::logic_error(paired.error().message);
   }
 
   const Events& events() const { return events_; }
@@ -54,13 +55,15 @@ class AsRegisters {
     return at;
   }
 
-  // Selections by the place of their micro-operation, before the transaction's own writes to the key.
+  // Selections by the place of their micro-operation, before the transaction's own writes to the
+  // key.
   Value transaction(Node t, std::span<const Selected> selected) {
     std::vector<Value> all;
     std::size_t next = 0;
     const auto mops = table_.mops(t);
     for (std::uint32_t m = 0; m < mops.size(); ++m) {
-      if (mops[m].changes()) all.push_back(values_.vector({write_, key(mops[m].target), word(mops[m].version)}));
+      if (mops[m].changes())
+        all.push_back(values_.vector({write_, key(mops[m].target), word(mops[m].version)}));
       for (; next < selected.size() && selected[next].mop == m; ++next)
         all.push_back(values_.vector(
             {read_, key(table_.state(selected[next].state).key), word(selected[next].state)}));
@@ -105,8 +108,8 @@ void infer(const Table& table, std::span<const Selected> selected, const ModelIn
 
 }  // namespace
 
-StateOrder::StateOrder(const Table& table, std::span<const Selected> selected, const ModelInput& input,
-                       Anomalies& anomalies)
+StateOrder::StateOrder(const Table& table, std::span<const Selected> selected,
+                       const ModelInput& input, Anomalies& anomalies)
     : table_(table) {
   std::vector<Link> links;
   if (input.options.wfr_keys || input.options.sequential_keys || input.options.linearizable_keys)

@@ -10,8 +10,8 @@ namespace gameday::txn {
 
 class StateOrder {
  public:
-  // Infers by the options of rw-register (version_order.h): what its writes and selections look like
-  // as reads and writes of registers is what they are applied to. cyclic-versions as there.
+  // Infers by the options of rw-register (version_order.h): what its writes and selections look
+  // like as reads and writes of registers is what they are applied to. cyclic-versions as there.
   StateOrder(const Table& table, std::span<const Selected> selected, const ModelInput& input,
              Anomalies& anomalies);
 

@@ -37,9 +37,10 @@ void Table::decode(const Limits& limits) {
     } else if (value.is_sequence()) {
       for (const Value mop : events_->values().items(value)) decode_mop(mop, ok, row);
     } else {
-      throw std::invalid_argument(fmt::format(
-          "neither a transaction, which is a vector of micro-operations, nor an :init with a map: {}",
-          events_->describe(row)));
+      throw std::invalid_argument(
+          fmt::format("neither a transaction, which is a vector of micro-operations, nor an :init "
+                      "with a map: {}",
+                      events_->describe(row)));
     }
     pairs_.push_back(static_cast<std::uint32_t>(i));
     firsts_.push_back(mops_.size());
@@ -55,7 +56,8 @@ void Table::decode_init(const Pair& pair) {
     const auto items = events_->values().items(events_->value(row));
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       if (items[i + 1].is_nil())
-        throw std::invalid_argument(fmt::format("a row has no value nil: {}", events_->describe(row)));
+        throw std::invalid_argument(
+            fmt::format("a row has no value nil: {}", events_->describe(row)));
       const auto key = static_cast<std::uint32_t>(keys_.id(items[i]));
       places.resize(keys(), 0);
       if (places[key] == 0) {
@@ -73,10 +75,10 @@ void Table::decode_init(const Pair& pair) {
 void Table::decode_mop(Value mop, bool reads, std::size_t row) {
   const Values& values = events_->values();
   const auto bad = [&] {
-    return std::invalid_argument(
-        fmt::format("{} is none of [:insert k v], [:w k v], [:delete k], [:r k v] and [:rp predicate "
-                    "{{k v ...}}] in {}",
-                    values.edn(mop), events_->describe(row)));
+    return std::invalid_argument(fmt::format(
+        "{} is none of [:insert k v], [:w k v], [:delete k], [:r k v] and [:rp predicate "
+        "{{k v ...}}] in {}",
+        values.edn(mop), events_->describe(row)));
   };
   if (!mop.is_sequence()) throw bad();
   const auto items = values.items(mop);
@@ -126,9 +128,9 @@ std::uint32_t Table::predicate(Value value, std::size_t row) {
     p.modulus = items[1].as_integer();
     p.remainder = items[2].as_integer();
   } else {
-    throw std::invalid_argument(
-        fmt::format("{} is none of the predicates :true, [:= value] and [:mod modulus remainder] in {}",
-                    values.edn(value), events_->describe(row)));
+    throw std::invalid_argument(fmt::format(
+        "{} is none of the predicates :true, [:= value] and [:mod modulus remainder] in {}",
+        values.edn(value), events_->describe(row)));
   }
   predicates_.push_back(p);
   return static_cast<std::uint32_t>(id);
@@ -158,9 +160,10 @@ void Table::decode_rows() {
     } else {
       for (const Value item : items) {
         if (!item.is_sequence() || values.items(item).size() != 2)
-          throw std::invalid_argument(fmt::format("a predicate read returns a map, or pairs of key and "
-                                                  "value, and not {}",
-                                                  values.edn(m.value)));
+          throw std::invalid_argument(
+              fmt::format("a predicate read returns a map, or pairs of key and "
+                          "value, and not {}",
+                          values.edn(m.value)));
         rows_.push_back({key_of_row(values.items(item)[0]), values.items(item)[1]});
       }
     }
@@ -241,11 +244,13 @@ void Table::sort_by_value(std::vector<std::uint32_t>& all, const std::vector<std
             });
 }
 
-std::span<const std::uint32_t> Table::of_value(std::span<const std::uint32_t> states, Value value) const {
-  const auto [first, last] = std::equal_range(states.begin(), states.end(), kNone, [&, hash = hash_of(value)](
-      std::uint32_t a, std::uint32_t b) {
-    return (a == kNone ? hash : states_[a].hash) < (b == kNone ? hash : states_[b].hash);
-  });
+std::span<const std::uint32_t> Table::of_value(std::span<const std::uint32_t> states,
+                                               Value value) const {
+  const auto [first, last] = std::equal_range(
+      states.begin(), states.end(), kNone,
+      [&, hash = hash_of(value)](std::uint32_t a, std::uint32_t b) {
+        return (a == kNone ? hash : states_[a].hash) < (b == kNone ? hash : states_[b].hash);
+      });
   return {first, last};
 }
 
@@ -280,7 +285,8 @@ Json Table::state_json(std::uint32_t v) const {
 std::string Table::mop_text(const Mop& m) const {
   if (m.kind == Mop::Kind::select)
     return fmt::format("[:rp {} {}]",
-                       text(predicate_values_.value(static_cast<std::int32_t>(m.target))), text(m.value));
+                       text(predicate_values_.value(static_cast<std::int32_t>(m.target))),
+                       text(m.value));
   if (m.kind == Mop::Kind::erase) return fmt::format("[:delete {}]", key_text(m.target));
   return fmt::format("[:{} {} {}]", m.kind == Mop::Kind::write ? "w" : "r", key_text(m.target),
                      text(m.value));

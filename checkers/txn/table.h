@@ -1,8 +1,8 @@
 // A history of transactions over a table: rows that are inserted, written, deleted, read by key and
 // read by predicate, with what a predicate read did not return taken as an answer too. After the
 // closed-predicate histories of jepsen-io/elle (src/elle/closed_predicate.clj, 2023), whose
-// micro-operations are [:insert k v], [:w k v], [:delete k], [:r k v] and [:rp predicate {k v ...}],
-// and whose operation {:f :init, :value {k v ...}} gives the rows to begin with.
+// micro-operations are [:insert k v], [:w k v], [:delete k], [:r k v] and [:rp predicate {k v
+// ...}], and whose operation {:f :init, :value {k v ...}} gives the rows to begin with.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class Table {
     std::uint32_t version;  // of write and erase: what it made
     std::uint32_t count;    // of select: rows returned, from `first` on
     std::uint64_t first;
-    Value value;            // read; nil: no such row
+    Value value;  // read; nil: no such row
     bool changes() const { return kind == Kind::write || kind == Kind::erase; }
   };
   struct Row {
@@ -71,12 +71,13 @@ class Table {
   // All states of a key that transactions left and that may have been committed, and the unborn one
   // unless the table began with the key.
   std::span<const std::uint32_t> installed(std::uint32_t key) const {
-    return std::span(installed_).subspan(installed_firsts_[key],
-                                         installed_firsts_[key + 1] - installed_firsts_[key]);
+    return std::span(installed_)
+        .subspan(installed_firsts_[key], installed_firsts_[key + 1] - installed_firsts_[key]);
   }
   // All other states that a write made: of failed transactions, or overwritten by their own.
   std::span<const std::uint32_t> hidden(std::uint32_t key) const {
-    return std::span(hidden_).subspan(hidden_firsts_[key], hidden_firsts_[key + 1] - hidden_firsts_[key]);
+    return std::span(hidden_).subspan(hidden_firsts_[key],
+                                      hidden_firsts_[key + 1] - hidden_firsts_[key]);
   }
   // Of installed() or hidden(), those that may have this value; equal() tells for certain.
   std::span<const std::uint32_t> of_value(std::span<const std::uint32_t> states, Value value) const;

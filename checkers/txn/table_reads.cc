@@ -76,16 +76,20 @@ class Judge {
     ++select_number_;
     for (const Table::Row& row : table_.rows(m)) {
       returned_at_[row.key] = select_number_;
-      if (!table_.matches(m.target, row.value)) mismatch(m, row);
-      else if (!knows(row.key)) external(m, row.key, row.value);
-      else if (!table_.equal(known_[row.key], row.value)) internal(m, row.key, known_[row.key]);
+      if (!table_.matches(m.target, row.value))
+        mismatch(m, row);
+      else if (!knows(row.key))
+        external(m, row.key, row.value);
+      else if (!table_.equal(known_[row.key], row.value))
+        internal(m, row.key, known_[row.key]);
     }
     for (const std::uint32_t key : touched_)
       if (!returned(key) && table_.matches(m.target, known_[key])) internal(m, key, known_[key]);
     const auto& all = left_out(m.target);
     work_ += all.size();
     for (const Left& left : all)
-      if (!returned(left.key) && !knows(left.key) && written_at_[left.key] != t_) leave_out(m, left);
+      if (!returned(left.key) && !knows(left.key) && written_at_[left.key] != t_)
+        leave_out(m, left);
     for (const std::uint32_t key : changed_)
       if (!returned(key) && !knows(key))
         if (const Left left{key, only_left_out(m.target, key, t_)}; left.state != kSeveral)
@@ -101,14 +105,17 @@ class Judge {
     std::uint32_t found = kNone, own = kNone;
     for (const std::uint32_t v : table_.of_value(table_.installed(key), value)) {
       if (!table_.equal(table_.state(v).value, value)) continue;
-      if (table_.state(v).writer == t_) own = v;
-      else found = found == kNone ? v : kSeveral;
+      if (table_.state(v).writer == t_)
+        own = v;
+      else
+        found = found == kNone ? v : kSeveral;
     }
     if (found == kSeveral) return;
     if (found != kNone) return add(m, found);
     std::uint32_t hidden = kNone;
     for (const std::uint32_t v : table_.of_value(table_.hidden(key), value))
-      if (table_.equal(table_.state(v).value, value)) (table_.state(v).writer == t_ ? own : hidden) = v;
+      if (table_.equal(table_.state(v).value, value))
+        (table_.state(v).writer == t_ ? own : hidden) = v;
     if (hidden != kNone) return unfinished(m, hidden);
     if (own != kNone) return future(m, key);
     if (value.is_nil()) return add(m, key);  // before what the table is said to have begun with
@@ -159,7 +166,8 @@ class Judge {
       a.explanation = {fmt::format("Reader: {}", table_.events().describe(table_.row(t_)))};
       if (other != kNone) {
         a.ops.push_back(table_.op(other));
-        a.explanation.push_back(fmt::format("Writer: {}", table_.events().describe(table_.row(other))));
+        a.explanation.push_back(
+            fmt::format("Writer: {}", table_.events().describe(table_.row(other))));
       }
       a.detail = {{"key", table_.key_json(key)}, {"mop", table_.mop_text(m)}};
       return a;
@@ -169,9 +177,9 @@ class Judge {
   void internal(const Mop& m, std::uint32_t key, Value expected) {
     report("internal", m, key, kNone, [&] {
       return fmt::format(" where its own earlier operations imply {}",
-                         expected.is_nil() ? fmt::format("another answer about key {}", table_.key_text(key))
-                                           : fmt::format("{} = {}", table_.key_text(key),
-                                                         table_.text(expected)));
+                         expected.is_nil()
+                             ? fmt::format("another answer about key {}", table_.key_text(key))
+                             : fmt::format("{} = {}", table_.key_text(key), table_.text(expected)));
     });
   }
   void mismatch(const Mop& m, const Table::Row& row) {
@@ -194,19 +202,19 @@ class Judge {
     const Node writer = table_.state(state).writer;
     const bool failed = table_.failed(writer);
     report(failed ? "G1a" : "G1b", m, table_.state(state).key, writer, [&] {
-      return fmt::format(", where {} = {} is of op {}, which {}", table_.key_text(table_.state(state).key),
-                         table_.state_text(state), table_.op(writer),
-                         failed ? "failed" : "overwrote it itself");
+      return fmt::format(", where {} = {} is of op {}, which {}",
+                         table_.key_text(table_.state(state).key), table_.state_text(state),
+                         table_.op(writer), failed ? "failed" : "overwrote it itself");
     });
   }
   void future(const Mop& m, std::uint32_t key) {
-    report("future-read", m, key, kNone, [&] {
-      return fmt::format(" before it made key {} so itself", table_.key_text(key));
-    });
+    report("future-read", m, key, kNone,
+           [&] { return fmt::format(" before it made key {} so itself", table_.key_text(key)); });
   }
   void never_written(const Mop& m, std::uint32_t key, Value value) {
     report("never-written", m, key, kNone, [&] {
-      return fmt::format(", and no transaction set {} to {}", table_.key_text(key), table_.text(value));
+      return fmt::format(", and no transaction set {} to {}", table_.key_text(key),
+                         table_.text(value));
     });
   }
 

@@ -1,5 +1,5 @@
-// What reads of a table show: which state of a key each of them must have selected, and what is wrong
-// with them whatever the order of transactions.
+// What reads of a table show: which state of a key each of them must have selected, and what is
+// wrong with them whatever the order of transactions.
 #pragma once
 
 #include <vector>

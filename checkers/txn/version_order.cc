@@ -180,6 +180,12 @@ class VersionOrder {
     for (std::size_t i = at; i < versions.size() && zones_[versions[i]].entered <= bound; ++i)
       if (versions[i] != u && versions[i] != w) connect(u, versions[i]);
     if (w != kNone && zones_[w].entered <= second) connect(u, w);
+    // In a circle, edges may all be implied by each other. Of its versions, the one of the smallest
+    // `left` comes before each other one, so that each circle has two that come before one another.
+    if (w != kNone && left(w) < zones_[u].entered) {
+      connect(u, w);
+      connect(w, u);
+    }
   }
 
   void connect(std::uint32_t u, std::uint32_t v) {
