@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "checkers/txn/list_append.h"
+#include "checkers/txn/other_model.h"
 
 namespace gameday::txn {
 namespace {
@@ -55,8 +56,8 @@ MopsByKey::MopsByKey(const Events& events, const Limits& limits)
   }
   const auto bad = [&](std::size_t row) {
     return std::runtime_error(fmt::format(
-        "a transaction is a list of [:append key element] and [:r key list], and this is none: {}",
-        events.describe(row)));
+        "a transaction is a list of [:append key element] and [:r key list], and this is none: {}{}",
+        events.describe(row), other_model(events)));
   };
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     if (i % 0x10000 == 0) {

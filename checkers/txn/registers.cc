@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "checkers/txn/other_model.h"
+
 namespace gameday::txn {
 namespace {
 
@@ -36,8 +38,9 @@ class Registers::Part {
       const Value value = events_.value(row);
       if (!value.is_sequence()) {
         if (value.is_nil() && !ok) continue;  // it did not say what it would do
-        throw std::invalid_argument(fmt::format(
-            "a transaction is a vector of micro-operations: {}", events_.describe(row)));
+        throw std::invalid_argument(
+            fmt::format("a transaction is a vector of micro-operations, and this is none: {}{}",
+                        events_.describe(row), other_model(events_)));
       }
       for (const Value mop : events_.values().items(value)) add(mop, ok, row);
       pairs.push_back(static_cast<std::uint32_t>(i));
@@ -80,8 +83,9 @@ class Registers::Part {
   }
 
   [[noreturn]] void bad(Value mop, std::size_t row) const {
-    throw std::invalid_argument(fmt::format("{} is neither [:r key value] nor [:w key value] in {}",
-                                            events_.values().edn(mop), events_.describe(row)));
+    throw std::invalid_argument(
+        fmt::format("{} is neither [:r key value] nor [:w key value] in {}{}", events_.values().edn(mop),
+                    events_.describe(row), other_model(events_)));
   }
 
   bool writes(Value mop, Value name, std::size_t row) {

@@ -7,6 +7,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "checkers/txn/other_model.h"
+
 namespace gameday::txn {
 
 Table::Table(const Events& events, const Limits& limits)
@@ -39,8 +41,8 @@ void Table::decode(const Limits& limits) {
     } else {
       throw std::invalid_argument(
           fmt::format("neither a transaction, which is a vector of micro-operations, nor an :init "
-                      "with a map: {}",
-                      events_->describe(row)));
+                      "with a map: {}{}",
+                      events_->describe(row), other_model(*events_)));
     }
     pairs_.push_back(static_cast<std::uint32_t>(i));
     firsts_.push_back(mops_.size());
@@ -77,8 +79,8 @@ void Table::decode_mop(Value mop, bool reads, std::size_t row) {
   const auto bad = [&] {
     return std::invalid_argument(fmt::format(
         "{} is none of [:insert k v], [:w k v], [:delete k], [:r k v] and [:rp predicate "
-        "{{k v ...}}] in {}",
-        values.edn(mop), events_->describe(row)));
+        "{{k v ...}}] in {}{}",
+        values.edn(mop), events_->describe(row), other_model(*events_)));
   };
   if (!mop.is_sequence()) throw bad();
   const auto items = values.items(mop);
