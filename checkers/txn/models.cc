@@ -6,10 +6,10 @@
 
 namespace gameday {
 
-// All of them may judge a run that is still going on (early): a longer history adds transactions
-// and dependencies between them and takes none away. A transaction that is open at its end counts
-// by what others read of it; an :ok or :info keeps that, and after a :fail those who read it read
-// what was aborted (G1a).
+// All but closed-predicate may judge a run that is still going on (early): a longer history adds
+// transactions and dependencies between them and takes none away. A transaction that is open at its
+// end counts by what others read of it; an :ok or :info keeps that, and after a :fail those who read
+// it read what was aborted (G1a).
 std::span<const Model> transaction_models() {
   constexpr bool kEarly = true;
   static constexpr Model kModels[] = {
