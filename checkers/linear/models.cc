@@ -30,9 +30,8 @@ struct Row {
 };
 
 template <const linear::Object& object>
-constexpr Row row(std::string_view name, std::string_view aliases, std::string_view summary,
-                  bool early = kEarly) {
-  return {{name, aliases, summary, judged<object>, early}, &object};
+constexpr Row row(std::string_view name, std::string_view aliases, std::string_view summary) {
+  return {{name, aliases, summary, judged<object>, kEarly}, &object};
 }
 
 // Whose operations are of a key each.
@@ -57,8 +56,7 @@ constexpr Row kRows[] = {
     row<kUnorderedQueue>("unordered-queue", "bag", "a queue that gives what it has in any order"),
     row<kStack>("stack", "lifo", "last in, first out: push, pop; nil: it was empty"),
     row<kPriorityQueue>("priority-queue", "heap", "the greatest integer first: insert, extract"),
-    // Whether positions count from 0 or from 1 may show later.
-    row<kLog>("append-log", "linearizable-log", "an append-only log: append, read of the whole", !kEarly),
+    row<kLog>("append-log", "linearizable-log", "an append-only log: append, read of the whole"),
     {{"multi-register", "multi-registers", "registers read and written together: [[:r k v] [:w k v]]",
       check_multi_register, kEarly},
      nullptr},

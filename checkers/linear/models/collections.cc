@@ -55,18 +55,23 @@ struct Set {
   }
 };
 
+// Systems count positions from 0 or from 1; which, shows with the first position that is answered.
 struct Log {
+  // The position of the first entry (kUnknown: not shown yet), and the entries.
   using State = std::vector<std::int32_t>;
   static constexpr std::int32_t kListFunction = kind::read_log;
   const Names* names;
-  std::int64_t first;  // the position of the first entry: 0 or 1
 
-  std::optional<State> step(State s, const Call& call) const {
+  static std::optional<State> step(State s, const Call& call) {
     if (call.f == kind::read_log)
-      return std::equal(s.begin(), s.end(), call.list.begin(), call.list.end()) ? std::optional(s)
-                                                                                : std::nullopt;
-    if (call.answered >= 0 && call.answered - first != static_cast<std::int64_t>(s.size()))
-      return std::nullopt;
+      return std::equal(s.begin() + 1, s.end(), call.list.begin(), call.list.end())
+                 ? std::optional(s)
+                 : std::nullopt;
+    if (call.answered >= 0) {
+      const auto first = call.answered - static_cast<std::int32_t>(s.size()) + 1;
+      if (s[0] == kUnknown ? first != 0 && first != 1 : first != s[0]) return std::nullopt;
+      s[0] = first;
+    }
     s.push_back(call.given);
     return s;
   }
@@ -77,7 +82,7 @@ struct Log {
   }
   std::string describe(const State& s) const {
     std::string text = "[";
-    for (const auto id : s) {
+    for (const auto id : std::span(s).subspan(1)) {
       if (text.size() > 1) text += ' ';
       text += names->tell(id);
       if (text.size() > 200) return text + " ...]";
@@ -114,28 +119,21 @@ std::unique_ptr<Model> set(Names& names, const ModelOptions& options, std::span<
   return std::make_unique<ValueModel<Set>>(Set{&names}, std::move(initial), names);
 }
 
-// Systems count from 0 or from 1; who ever answered 0 counts from 0.
-std::int32_t first_position(std::span<const Operation> ops) {
-  bool any = false;
-  for (const auto& op : ops) {
-    if (op.kind != kind::append || op.b < 0) continue;
-    if (op.b == 0) return 0;
-    any = true;
-  }
-  return any ? 1 : 0;
-}
-
-std::unique_ptr<Model> log(Names& names, const ModelOptions& options,
-                           std::span<const Operation> ops) {
-  return std::make_unique<ValueModel<Log>>(Log{&names, first_position(ops)},
-                                           names.initial_list(options.initial), names);
+std::unique_ptr<Model> log(Names& names, const ModelOptions& options, std::span<const Operation>) {
+  auto state = names.initial_list(options.initial);
+  state.insert(state.begin(), kUnknown);
+  return std::make_unique<ValueModel<Log>>(Log{&names}, std::move(state), names);
 }
 
 Decision set_decision(std::span<const Operation> ops, const Names& names) {
   return decide_set(ops, names.lists);
 }
 Decision log_decision(std::span<const Operation> ops, const Names& names) {
-  if (first_position(ops) == 0) return decide_log(ops, names.lists);
+  Decision from_0 = decide_log(ops, names.lists);
+  const bool shows_0 = std::any_of(ops.begin(), ops.end(), [](const Operation& op) {
+    return op.kind == kind::append && op.b == 0;
+  });
+  if (shows_0 || !from_0.applies || from_0.verdict == Verdict::valid) return from_0;
   std::vector<Operation> from_zero(ops.begin(), ops.end());
   for (auto& op : from_zero)
     if (op.kind == kind::append && op.b >= 0) --op.b;
