@@ -71,6 +71,8 @@ struct Model {
   // Whether a history that is INVALID stays so however it goes on: it may judge a run that is still
   // going on.
   bool early = false;
+  // Whether it reads the pairs [k v] of independent keys itself: --independent would take the k away.
+  bool keyed = false;
 };
 
 // The tables of the families; models.cc joins them.

@@ -37,7 +37,7 @@ constexpr Row row(std::string_view name, std::string_view aliases, std::string_v
 // Whose operations are of a key each.
 template <const linear::Object& object>
 constexpr Row keyed_row(std::string_view name, std::string_view aliases, std::string_view summary) {
-  return {{name, aliases, summary, judged_by_key<object>, kEarly}, nullptr};
+  return {{name, aliases, summary, judged_by_key<object>, kEarly, /*keyed=*/true}, nullptr};
 }
 
 // A model of one's own is one line here, one in models/models.h, and its file (models/mutex.cc).
@@ -51,7 +51,7 @@ constexpr Row kRows[] = {
     row<kSemaphore>("semaphore", "acquired-permits",
                     "--permits permits (2), released by the process that acquired them"),
     row<kCounter>("linearizable-counter", "counter-linearizable", "a sum that is read exactly"),
-    row<kSet>("linearizable-set", "gset", "a set: add, read of the whole"),
+    row<kSet>("linearizable-set", "gset g-set", "a set: add, read of the whole"),
     row<kFifoQueue>("fifo-queue", "", "first in, first out; nil: it was empty"),
     row<kUnorderedQueue>("unordered-queue", "bag", "a queue that gives what it has in any order"),
     row<kStack>("stack", "lifo", "last in, first out: push, pop; nil: it was empty"),

@@ -38,7 +38,7 @@ std::span<const Model> workload_models() {
        check_stats},
       {"causal", "", "Jepsen's causal register: each op sees those it links to", check_causal},
       {"adya", "g2 write-skew", "of two inserts that exclude each other at most one commits (G2)",
-       check_adya},
+       check_adya, !kEarly, /*keyed=*/true},
       // Relations between versions are never taken back, so neither are their cycles.
       {"session", "session-guarantees", "registers: all four session guarantees hold together",
        check_session, kEarly},

@@ -187,6 +187,10 @@ int check_model_command(const ModelCheckOptions& o) {
     return complain(exit_code::bad_arguments,
                     fmt::format("--model: there is no model \"{}\"; `gameday list models` shows them",
                                 o.model));
+  if (o.independent && model->keyed)
+    return complain(exit_code::bad_arguments,
+                    fmt::format("{} judges the pairs [k v] of independent keys itself: leave out "
+                                "--independent", model->name));
   if (!parse_format(o.format))
     return complain(exit_code::bad_arguments,
                     fmt::format("--format: there is no format \"{}\"; known: auto, jsonl, json, edn, "

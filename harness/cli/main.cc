@@ -124,11 +124,19 @@ void define_check(CLI::App& app, cli::CheckOptions& o, cli::ModelCheckOptions& m
            "of a run: only these, separated by commas: `gameday list checkers`");
   app.add_option("--store", o.store, "where runs are kept")->capture_default_str();
   app.add_flag("--json", m.json, "one JSON object a file, with every anomaly, instead of its verdict line");
+  app.add_option("--output", "text or json: --output json is --json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->each([&m](const std::string& form) { m.json = form == "json"; });
   app.add_flag("--quiet", m.quiet, "no explanations on stderr");
+  // Of elle-cli, for scripts that give them: plots there are none, and no cycle search gives up.
+  for (const char* name : {"-d,--directory", "-p,--plot-format", "-t,--plot-timeout", "-b,--max-plot-bytes",
+                           "-s,--cycle-search-timeout"})
+    app.add_option(name, "ignored")->group("");
   app.footer(std::string("Examples:\n"
                          "  gameday check --model list-append history.edn\n"
                          "  gameday check --model cas-register --independent --json h1.jsonl h2.edn.gz\n"
                          "  gameday check store/latest --checker linearizable\n\n"
+                         "elle-cli's options of plots and of its cycle search are accepted and ignored.\n"
                          "With --model, stdout has one line a file: its name, a tab, and true, false or "
                          "unknown.\n") + kExitCodes);
 }
@@ -149,6 +157,9 @@ int check_files(const CLI::App& app, cli::CheckOptions& o, cli::ModelCheckOption
     o.json = m.json;
     return cli::check_command(o);
   }
+  for (auto* names : {&m.options.consistency, &m.options.anomalies})
+    for (auto& name : *names)
+      if (name.starts_with(':')) name.erase(0, 1);  // as Clojure writes them
   if (!o.checkers.empty()) return refuse("--checker judges runs and --model histories: give one of them");
   if (m.files.empty()) return refuse("which histories? gameday check --model NAME FILE...");
   return cli::check_model_command(m);
