@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
   const std::size_t count = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0;
   if (count == 0) {
     fmt::print(stderr, "usage: fuzz NAME COUNT [SEED]\n"
-                       "NAME: rw-register, list-append, closed-predicate, decide-OBJECT, or a model of linearizability\n");
+                       "NAME: rw-register, list-append, closed-predicate, decide-OBJECT, "
+                       "or a model of linearizability\n");
     return 254;
   }
   const std::uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1;
