@@ -10,6 +10,8 @@ namespace gameday::txn {
 Wanted::Wanted(const ModelOptions& options)
     : models_(options.consistency), prohibited_(anomalies_prohibited_by(options.consistency)) {
   prohibited_.merge(anomalies_implying(Names(options.anomalies.begin(), options.anomalies.end())));
+  for (const std::string& model : models_)
+    if (anomalies_prohibited_by({model}).empty()) unjudged_.push_back(model);
   const auto about = [&](std::string_view suffix) {
     return std::any_of(prohibited_.begin(), prohibited_.end(),
                        [&](const std::string& anomaly) { return anomaly.ends_with(suffix); });
@@ -31,6 +33,10 @@ bool redundant(std::string_view type, const Names& ruled_out) {
 
 CheckResult conclude(Anomalies&& anomalies, const Wanted& wanted, std::string valid_summary) {
   CheckResult result;
+  for (const std::string& model : wanted.unjudged())
+    anomalies.unknown(fmt::format(
+        "{} cannot be judged from such histories; serializable and strong-session-serializable can",
+        model));
   Names found, shown_names;
   for (const auto& [name, type] : anomalies.types()) {
     found.insert(name);

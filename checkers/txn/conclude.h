@@ -18,9 +18,11 @@ class Wanted {
   // process if any is.
   Order order() const { return order_; }
   const std::vector<std::string>& models() const { return models_; }
+  // Models that rule out no anomaly that is known: nothing found does not mean that they hold.
+  const std::vector<std::string>& unjudged() const { return unjudged_; }
 
  private:
-  std::vector<std::string> models_;
+  std::vector<std::string> models_, unjudged_;
   Names prohibited_;
   Order order_ = Order::none;
 };

@@ -190,6 +190,7 @@ Names reachable(const Edges& edges, const std::string& from) {
 struct Lattice {
   std::map<std::string, std::string, std::less<>> canonical, friendly;
   Names names;
+  Names anomalies;
   Edges weaker;   // of a model: all that it implies, itself included
   Edges implied;  // of an anomaly: all that it implies, itself included
   Edges implying;
@@ -222,7 +223,6 @@ Lattice::Lattice() {
   fill(next, previous, kModels, model, model);
   fill(direct, direct_back, kAnomalies, itself, itself);
   fill(proscribed, proscribing, kProscribed, model, itself);
-  Names anomalies;
   for (const auto* edges : {&next, &previous, &proscribed})
     for (const auto& [name, others] : *edges) names.insert(name);
   for (const auto* edges : {&direct, &direct_back, &proscribing})
@@ -265,6 +265,11 @@ Names look_up(const Edges& table, const Names& from, bool themselves) {
 const Names& model_names() { return lattice().names; }
 
 bool is_model(std::string_view name) { return lattice().names.contains(name); }
+
+bool is_anomaly(std::string_view name) {
+  return name == "commit-order-cycle" || name == "empty-transaction-graph" ||
+         lattice().anomalies.contains(name);
+}
 
 std::string canonical_model(std::string_view name) {
   const auto found = lattice().canonical.find(name);

@@ -15,6 +15,8 @@ using Names = std::set<std::string, std::less<>>;
 // Every name of a model, canonical ("PL-SI") and friendly ("snapshot-isolation").
 const Names& model_names();
 bool is_model(std::string_view name);
+// Whether checks can report it or the lattice knows it.
+bool is_anomaly(std::string_view name);
 std::string canonical_model(std::string_view name);  // itself where it has no other
 std::string friendly_model(std::string_view name);   // what results are printed with
 

@@ -199,10 +199,12 @@ class RwRegister {
 // al., CONCUR 2015, knows none).
 void check_exactly(const Registers& registers, const Wanted& wanted, const Limits& limits,
                    Anomalies& anomalies) {
+  // Cerone, Bernardi and Gotsman (CONCUR 2015, figure 1): prefix and parallel snapshot isolation are
+  // causal, update atomic is read atomic.
   for (const std::string& model : wanted.models()) {
-    if (model == "read-atomic")
+    if (model == "read-atomic" || model == "update-atomic" || model == "ROLA")
       weak::check_commit_order(registers, weak::Level::read_atomic, false, limits, anomalies);
-    if (model == "causal-cerone")
+    if (model == "causal-cerone" || model == "prefix" || model == "parallel-snapshot-isolation")
       weak::check_commit_order(registers, weak::Level::causal, false, limits, anomalies);
   }
 }
@@ -210,6 +212,13 @@ void check_exactly(const Registers& registers, const Wanted& wanted, const Limit
 }  // namespace
 
 CheckResult check_rw_register(const ModelInput& input) {
+  // Sessions and causal order have an exact check. What implies causal falls with it.
+  const auto& models = input.options.consistency;
+  if (models.size() == 1 && input.options.anomalies.empty() &&
+      (models[0] == "causal" || models[0] == "sequential" || models[0] == "linearizable")) {
+    CheckResult result = weak::check_causal(input);
+    if (models[0] == "causal" || result.verdict == Verdict::invalid) return result;
+  }
   ModelOptions options = input.options;
   options.anomalies.emplace_back(weak::kCommitOrderCycle);
   const Wanted wanted(options);

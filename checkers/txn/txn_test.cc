@@ -139,6 +139,11 @@ TEST(Consistency, NamesAndTheirOrder) {
   EXPECT_TRUE(is_model("1SR"));
   EXPECT_TRUE(is_model("PL-MSR"));
   EXPECT_FALSE(is_model("G0"));
+  EXPECT_TRUE(is_anomaly("G0"));
+  EXPECT_TRUE(is_anomaly("commit-order-cycle"));
+  EXPECT_TRUE(is_anomaly("GSIa"));
+  EXPECT_FALSE(is_anomaly("G9"));
+  EXPECT_FALSE(is_anomaly("serializable"));
   // What a weaker model does not allow, a stronger one does not allow either.
   for (const auto& model : model_names()) {
     const Names mine = anomalies_prohibited_by({model});

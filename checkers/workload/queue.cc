@@ -67,9 +67,11 @@ class Queue {
       } else if (events.f(i) == dequeue) {
         if (type == OpType::ok) on_dequeue(row, events.value(i));
       } else if (events.f(i) == drain) {
-        if (type == OpType::info)
+        if (type == OpType::info) {
+          drained_unknown_ = true;
           report_.unknown(
               fmt::format("{} is :info: which elements it took is not known", report_.call(row)));
+        }
         if (type == OpType::ok)
           for (const Value v : elements(report_.values, events.value(i))) on_dequeue(row, v);
       }
@@ -130,10 +132,11 @@ class Queue {
       duplicated_.push_back(v);
     for (auto n = std::min(item.dequeues, item.attempts) - item.enqueues; n > 0; --n)
       recovered_.push_back(v);
-    for (auto n = item.enqueues - item.dequeues; n > 0; --n) lost_.push_back(v);
     if (item.dequeues > 0 && item.attempts == 0)
       nowhere(v, item, item.out, "nobody tried to enqueue it");
-    if (item.enqueues <= item.dequeues) return;
+    // A drain of unknown outcome may have taken what did not come out elsewhere.
+    if (drained_unknown_ || item.enqueues <= item.dequeues) return;
+    for (auto n = item.enqueues - item.dequeues; n > 0; --n) lost_.push_back(v);
     if (Anomaly* a = report_.add("lost", {item.invoke, item.ok, item.out})) {
       a->summary = fmt::format("{} was enqueued and acknowledged{}, and never came out",
                                report_.show(v), report_.when(item.ok));
@@ -151,7 +154,7 @@ class Queue {
 
   Report report_;
   Dense ids_;
-  bool each_ = false;
+  bool each_ = false, drained_unknown_ = false;  // a drain is :info
   std::vector<Item> all_;
   std::int64_t attempts_ = 0, dequeues_ = 0;
   std::vector<Value> lost_, unexpected_, duplicated_, recovered_;
