@@ -30,6 +30,7 @@ struct ReadOptions {
   unsigned threads = 0;                       // 0: as many as the machine has
   std::size_t memory_bytes = 0;               // 0: three quarters of what is free now
   const std::atomic<bool>* stop = nullptr;    // set: give up
+  std::atomic<bool>* out_of_memory = nullptr;  // set where memory, not the file, is the error
 };
 
 // Reads a file, or standard input for "-"; gzip and zstd are unpacked as they are read. Errors say

@@ -139,6 +139,7 @@ class Reader {
   Result<bool> fill(Buffer& buffer, std::size_t more);
   Parsed parse(Worker& worker, const Buffer& text, const Collection& before, bool last) const;
   Status join(Worker& worker, const Buffer& text, const Parsed& parsed);
+  tl::unexpected<Error> no_memory() const;
   Status check_limits(std::size_t buffered);
   void reserve();
   tl::unexpected<Error> at_place(const Buffer& text, const char* at, const std::string& message) const {
@@ -192,7 +193,7 @@ Result<Events> Reader::read() {
     if (auto begun = begin(); !begun) return tl::make_unexpected(begun.error());
     if (auto done = read_in_order(); !done) return tl::make_unexpected(done.error());
   } catch (const std::bad_alloc&) {
-    return fail("{}: out of memory after {} MB of the history", name_, read_.load() >> 20);
+    return no_memory();
   } catch (const std::length_error& e) {
     return fail("{}: {}", name_, e.what());
   }
@@ -287,6 +288,15 @@ Status Reader::join(Worker& worker, const Buffer& text, const Parsed& parsed) {
   return at_place(text, worker.rows.row_begin(), fits.error().message);
 }
 
+tl::unexpected<Error> Reader::no_memory() const {
+  if (options_.out_of_memory != nullptr) *options_.out_of_memory = true;
+  const std::size_t limit = limit_ > 0 ? limit_ : options_.memory_bytes;
+  const std::string may = limit > 0 ? fmt::format(" than the {} MB that it may use", limit >> 20) : "";
+  const std::string whole = input_.size() > 0 ? fmt::format(" of a file of {} MB", input_.size() >> 20) : "";
+  return fail("{}: to read the history takes more memory{}: it ended after {} MB{}", name_, may,
+              read_.load() >> 20, whole);
+}
+
 Status Reader::check_limits(std::size_t buffered) {
   if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) return fail("interrupted");
   const std::size_t used = events_.bytes() + buffered;
@@ -294,9 +304,7 @@ Status Reader::check_limits(std::size_t buffered) {
   if (used < (options_.memory_bytes > 0 ? options_.memory_bytes : std::size_t{64} << 20)) return {};
   if (limit_ == 0) limit_ = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory() / 4 * 3;
   if (used <= limit_) return {};
-  const std::string whole = input_.size() > 0 ? fmt::format(" of a file of {} MB", input_.size() >> 20) : "";
-  return fail("{}: the history does not fit into memory: {} MB are the limit, reached after {} MB{}", name_,
-              limit_ >> 20, read_.load() >> 20, whole);
+  return no_memory();
 }
 
 // Of what comes, by what has been read: memory that is only reserved costs nothing.
@@ -336,7 +344,7 @@ void Reader::work() {
     try {
       parsed = parse(worker, text, {}, false);
     } catch (const std::bad_alloc&) {
-      parsed = fail("{}: out of memory", name_);
+      parsed = no_memory();
     } catch (const std::exception& e) {
       parsed = fail("{}: {}", name_, e.what());
     }
@@ -371,7 +379,7 @@ bool Reader::take_block(Buffer& text, std::size_t& turn) {
   } catch (const std::bad_alloc&) {
     in_order_now_ = true;
     const std::scoped_lock order(turn_mutex_);
-    error_ = fail("{}: out of memory", name_);
+    error_ = no_memory();
     return false;
   }
 }
@@ -393,7 +401,7 @@ void Reader::finish(Worker& worker, const Buffer& text, const Result<Parsed>& pa
       done = join_block(worker, text, *parsed, end);
     }
   } catch (const std::bad_alloc&) {
-    done = fail("{}: out of memory after {} MB of the history", name_, read_.load() >> 20);
+    done = no_memory();
   } catch (const std::exception& e) {
     done = fail("{}: {}", name_, e.what());
   }

@@ -93,6 +93,7 @@ TEST_F(CheckModel, StandardInputAndBudgets) {
   EXPECT_EQ(check({"--model", "register", "--memory", "lots", a}).code, 254);
   EXPECT_EQ(check({"--model", "nonesuch", a}).code, 254);
   EXPECT_EQ(check({"--model", "list-append", "--consistency", "nonesuch", a}).code, 254);
+  EXPECT_EQ(check({"--model", "list-append", "--anomalies", "G9", a}).code, 254);
   EXPECT_EQ(check({"--independent", a}).code, 254);
 }
 

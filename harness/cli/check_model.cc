@@ -85,12 +85,15 @@ Judgement judge(const Model& model, const ModelCheckOptions& o, const std::strin
   j.file = file;
   const auto begin = Clock::now();
   const unsigned threads = o.threads != 0 ? o.threads : std::max(1u, std::thread::hardware_concurrency());
-  const ReadOptions reading{*parse_format(o.format), threads, memory, &stop_requested};
+  std::atomic<bool> out_of_memory = false;
+  const ReadOptions reading{*parse_format(o.format), threads, memory, &stop_requested, &out_of_memory};
   auto events = read_events(file, reading);
   j.read_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   if (!events) {
     if (stop_requested) {
       j.result.summary = "interrupted while reading";
+    } else if (out_of_memory) {
+      j.result.summary = events.error().message;
     } else {
       j.error = events.error().message;
     }
@@ -199,6 +202,11 @@ int check_model_command(const ModelCheckOptions& o) {
     if (!txn::is_model(name))
       return complain(exit_code::bad_arguments,
                       fmt::format("--consistency: there is no model \"{}\"; `gameday list "
+                                  "consistency-models` shows them", name));
+  for (const auto& name : o.options.anomalies)
+    if (!txn::is_anomaly(name))
+      return complain(exit_code::bad_arguments,
+                      fmt::format("--anomalies: there is no anomaly \"{}\"; `gameday list "
                                   "consistency-models` shows them", name));
   std::size_t memory = free_memory() / 4 * 3;
   if (!o.memory.empty()) {
