@@ -37,6 +37,26 @@ TEST(LinearCheck, TellsWhereEveryOrderFailsAndKeepsTheSources) {
   EXPECT_TRUE(std::find(anomaly.ops.begin(), anomaly.ops.end(), 7) != anomaly.ops.end());
 }
 
+// Writes of 1 and 2 in turn, and a read of 1 after a write of 2: what was hidden long ago is left out.
+TEST(LinearCheck, TheSmallestHistoryLeavesOutHiddenSources) {
+  std::string text;
+  const auto call = [&](std::string_view f, int given, int answered) {
+    text += fmt::format("{{:process 0, :type :invoke, :f :{}, :value {}}}\n", f,
+                        given > 0 ? std::to_string(given) : "nil");
+    text += fmt::format("{{:process 0, :type :ok, :f :{}, :value {}}}\n", f, answered);
+  };
+  for (int i = 0; i < 1000; ++i) call("write", 1 + i % 2, 1 + i % 2);
+  call("read", 0, 1);
+  const auto result = judged("register", text);
+  ASSERT_EQ(result.verdict, Verdict::invalid);
+  EXPECT_EQ(result.anomalies[0].detail["minimal"].size(), 3u);
+  const auto& words = result.anomalies[0].explanation;
+  const auto says = [](const std::string& line) {
+    return line.find("needs the register to be 1, but it is 2") != std::string::npos;
+  };
+  EXPECT_TRUE(std::any_of(words.begin(), words.end(), says));
+}
+
 TEST(LinearCheck, TakesAnInitialState) {
   constexpr std::string_view kRead =
       "{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 5}\n";

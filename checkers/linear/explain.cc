@@ -5,6 +5,8 @@
 
 #include "checkers/linear/jit.h"
 #include "checkers/linear/minimise.h"
+#include "checkers/linear/models/models.h"
+#include "checkers/linear/models/register.h"
 #include "checkers/linear/object.h"
 
 namespace gameday::linear {
@@ -15,7 +17,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPrefixTime{350}, kMinimiseTime{150}, kDescentTime{40};
 constexpr std::size_t kMinimiseMemory = std::size_t{128} << 20;
 constexpr std::size_t kMinimiseOps = 4000;  // more are first cut down to the last ones
-constexpr std::size_t kTold = 24;           // operations and steps of an order in words
+constexpr std::size_t kTold = 24;           // last operations, where nothing smaller is known
+constexpr std::size_t kEnds = 6;            // operations of either end in words
 
 class Explanation {
  public:
@@ -35,6 +38,7 @@ class Explanation {
     if (known) tell_prefix(whole);
     // It may be wrong whatever else happened: of a value that nobody wrote.
     if (!least.proven() && known) least = smallest_alone(whole.blocked);
+    if (!least.proven() && known) least = smallest_window(whole.blocked);
     if (!least.proven()) least = smallest_up_to(known ? whole.blocked : calls_.ops.size());
     const std::size_t blocked = known ? whole.blocked : least.blocked();
     anomaly_.summary = fmt::format("no order of the operations on {} is legal: every one fails at {}",
@@ -67,10 +71,28 @@ class Explanation {
     const auto& events = input_.events;
     const std::size_t r = row(i);
     std::string value = events.values().edn(events.value(r));
-    if (value.size() > 120) value = value.substr(0, 117) + "...";
+    if (value.size() > 120) {
+      const bool list = events.value(r).is_sequence() || events.value(r).kind() == Value::Kind::set;
+      const std::size_t count = list ? events.values().items(events.value(r)).size() : value.size();
+      const auto character = [&](std::size_t at) {  // the first byte of one, in UTF-8
+        while (at < value.size() && (static_cast<unsigned char>(value[at]) & 0xC0) == 0x80) ++at;
+        return at;
+      };
+      value = fmt::format("{} ... {} ({} {})", value.substr(0, character(60)),
+                          value.substr(character(value.size() - 40)), count, list ? "elements" : "characters");
+    }
     return fmt::format("{} {} by process {} (op {}{})", events.name_text(events.f(r)), value,
                        events.process(r), events.index(r),
                        calls_.ops[i].pending() ? ", outcome unknown" : "");
+  }
+
+  // In the register's words, where the operation needs one value: the only state it can be after.
+  std::string why_not(const std::string& state, std::size_t blocked) const {
+    const Operation& op = calls_.ops[blocked];
+    if (&object_ != &objects::kRegister || op.kind == kRefusedCas)
+      return fmt::format("{} is {}, which {} cannot be after", object_.noun, state, tell(blocked));
+    return fmt::format("{} needs {} to be {}, but it is {}", tell(blocked), object_.noun,
+                       names_.tell(op.kind == kind::read ? op.b : op.a), state);
   }
 
   void tell_prefix(const Judgement& whole) {
@@ -178,6 +200,27 @@ class Explanation {
     return shrunk(std::move(start));
   }
 
+  // The operation, the last ones that returned before it, and their sources: 8, 16, 32, ... of them,
+  // until these alone are INVALID.
+  Smallest smallest_window(std::size_t blocked) const {
+    const auto& ops = calls_.ops;
+    std::vector<std::size_t> last;
+    for (std::size_t i = 0; i < ops.size(); ++i)
+      if (ops[i].ret <= ops[blocked].ret) last.push_back(i);
+    std::sort(last.begin(), last.end(),
+              [&](std::size_t x, std::size_t y) { return ops[x].ret > ops[y].ret; });
+    const auto limits = within(kMinimiseTime);
+    for (std::size_t n = 8; Clock::now() < limits.deadline; n *= 2) {
+      const std::span few = std::span(last).first(std::min(n, last.size()));
+      auto start = with_sources(model_, ops, {few.begin(), few.end()});
+      if (start.size() > kMinimiseOps) break;
+      if (judge(model_, pick(ops, start), limits).verdict == Verdict::invalid)
+        return shrunk(std::move(start));
+      if (n >= last.size()) break;
+    }
+    return {};
+  }
+
   Smallest smallest_up_to(std::size_t blocked) const {
     std::vector<std::size_t> start;
     const std::int64_t ret =
@@ -215,12 +258,14 @@ class Explanation {
       const auto& p = pair(kept[k]);
       anomaly_.ops.push_back(events.index(p.invoke));
       if (p.done >= 0) anomaly_.ops.push_back(events.index(static_cast<std::size_t>(p.done)));
-      if (k >= kTold) continue;
+      if (kept.size() > 2 * kEnds && k >= kEnds && k + kEnds < kept.size()) {
+        if (k == kEnds)
+          anomaly_.explanation.push_back(fmt::format("  ... {} more ...", kept.size() - 2 * kEnds));
+        continue;
+      }
       anomaly_.explanation.push_back("  " + tell(kept[k]));
       minimal.push_back(events.describe(row(kept[k])));
     }
-    if (kept.size() > kTold)
-      anomaly_.explanation.push_back(fmt::format("  and {} more", kept.size() - kTold));
     std::sort(anomaly_.ops.begin(), anomaly_.ops.end());
     anomaly_.detail["minimal"] = std::move(minimal);
   }
@@ -240,12 +285,12 @@ class Explanation {
       for (std::size_t k = 0; k < end.order.size(); ++k) {
         const std::size_t i = kept[end.order[k]];
         steps.push_back(input_.events.index(row(i)));
-        if (k < kTold) order += (k == 0 ? "" : ", then ") + tell(i);
+        if (k + kEnds >= end.order.size()) order += (order.empty() ? "" : ", then ") + tell(i);
       }
+      if (end.order.size() > kEnds) order += fmt::format(" after {} more", end.order.size() - kEnds);
       const std::string state = model_.describe(end.state);
       const std::size_t blocked = kept[outcome.blocked];
-      const std::string reason = fmt::format("{} is {}, which {} cannot be after", object_.noun, state,
-                                             tell(blocked));
+      const std::string reason = why_not(state, blocked);
       anomaly_.explanation.push_back(
           order.empty() ? fmt::format("At the beginning {}.", reason)
                         : fmt::format("After {}: {}.", order, reason));

@@ -31,6 +31,10 @@ class CasRegister final : public Model {
     const auto value = needs(op);
     return value && produces(source) == value;
   }
+  bool hides(const Operation& between, const Operation& op) const override {
+    const auto value = needs(op), left = produces(between), found = needs(between);
+    return value && ((left && *left != *value) || (found && *found != *value));
+  }
   std::string describe(State state) const override { return name_(state - 1); }
 
   // The state that an operation leaves, or has to find.
@@ -72,6 +76,9 @@ class ExactRegister final : public Model {
     if (op.kind != kRefusedCas) return model_.depends(op, source);
     const auto made = CasRegister::produces(source);
     return made && *made != op.a + 1;
+  }
+  bool hides(const Operation& between, const Operation& op) const override {
+    return op.kind != kRefusedCas && between.kind != kRefusedCas && model_.hides(between, op);
   }
   std::string describe(State state) const override { return model_.describe(state); }
 
