@@ -73,6 +73,14 @@ class Encoder {
 
   const Function* function(const RawCall& raw) const { return by_name_[raw.f]; }
 
+  // Whether what completed is what was invoked. A completion may name no function.
+  bool completed_alike(const RawCall& raw) const {
+    const std::int32_t done = events_.pairs()[raw.pair].done;
+    if (raw.outcome == OpType::info || done < 0) return true;
+    const Events::Name f = events_.f(static_cast<std::size_t>(done));
+    return f == raw.f || f == 0 || f == Events::kNoName || by_name_[f] == by_name_[raw.f];
+  }
+
   // False: the call says nothing.
   Result<bool> call(const RawCall& raw, const Function& f, Operation& op) {
     op = {f.kind, kNil, kNil, raw.call, kPending};
@@ -254,6 +262,9 @@ Result<Calls> encode(const Events& events, std::span<const Function> functions, 
     const auto row = [&] { return events.describe(events.pairs()[raw.pair].invoke); };
     const Function* f = encoder.function(raw);
     if (f == nullptr) return fail("this model has no such function: {}", row());
+    if (!encoder.completed_alike(raw))
+      return fail("it completed as another function, {}: {}",
+                  events.describe(static_cast<std::size_t>(events.pairs()[raw.pair].done)), row());
     Operation op;
     const auto added = encoder.call(raw, *f, op);
     if (!added) return fail("{}: {}", added.error().message, row());

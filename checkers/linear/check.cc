@@ -28,7 +28,12 @@ CheckResult check_calls(const Object& object, const ModelInput& input, Names& na
   Decision decision;
   if (object.decide != nullptr && input.options.initial.empty())
     decision = object.decide(calls.ops, names);
-  if (decision.applies) {
+  const auto impossible = decision.applies ? std::nullopt : model->impossible(calls.ops);
+  if (impossible) {
+    result.verdict = Verdict::invalid;
+    result.stats["decided-by"] = "impossible value";
+    decision.conflict = {*impossible};
+  } else if (decision.applies) {
     result.verdict = decision.verdict;
     result.stats["decided-by"] = "distinct values";
   } else {

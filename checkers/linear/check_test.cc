@@ -57,6 +57,37 @@ TEST(LinearCheck, TheSmallestHistoryLeavesOutHiddenSources) {
   EXPECT_TRUE(std::any_of(words.begin(), words.end(), says));
 }
 
+TEST(LinearCheck, ACompletionOfAnotherFunctionIsUnknown) {
+  const auto result = judged("register",
+                             "{:process 0, :type :invoke, :f :write, :value 1}\n"
+                             "{:process 0, :type :ok, :f :read, :value 1}\n");
+  EXPECT_EQ(result.verdict, Verdict::unknown);
+  EXPECT_NE(result.summary.find("completed as another function"), std::string::npos) << result.summary;
+}
+
+// Where a search has more orders to try than it ever could.
+TEST(LinearCheck, AnImpossibleValueNeedsNoSearch) {
+  const auto infos = [](std::string_view f, bool same) {
+    std::string text;
+    for (int p = 1; p <= 20; ++p)
+      text += fmt::format("{{:process {}, :type :invoke, :f :{}, :value {}}}\n", p, f, same ? p % 3 : p);
+    return text;
+  };
+  const auto answer = [](std::string_view f, int value) {
+    return fmt::format("{{:process 0, :type :invoke, :f :{0}}}\n{{:process 0, :type :ok, :f :{0}, :value {1}}}\n",
+                       f, value);
+  };
+  const auto decided = [](std::string_view model, const std::string& text) {
+    const auto result = judged(model, text);
+    return result.verdict == Verdict::invalid && result.stats["decided-by"] == "impossible value";
+  };
+  for (const auto model : {"fifo-queue", "unordered-queue"})
+    EXPECT_TRUE(decided(model, infos("enqueue", true) + answer("dequeue", 99)));
+  EXPECT_TRUE(decided("stack", infos("push", true) + answer("pop", 99)));
+  EXPECT_TRUE(decided("linearizable-counter", infos("add", false) + answer("read", -1)));
+  EXPECT_TRUE(decided("linearizable-counter", infos("add", false) + answer("read", 211)));
+}
+
 TEST(LinearCheck, TakesAnInitialState) {
   constexpr std::string_view kRead =
       "{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 5}\n";

@@ -31,9 +31,12 @@ class Explanation {
     Smallest least;
     if (!conflict.empty()) {
       least = smallest(std::move(conflict));
-      if (least.proven()) whole = descend(least);
+      if (least.proven() && object_.decide != nullptr) whole = descend(least);
     }
-    if (whole.verdict != Verdict::invalid) whole = judge(model_, calls_.ops, within(kPrefixTime));
+    if (whole.verdict != Verdict::invalid || (least.proven() && !whole.longest)) {
+      Judgement again = judge(model_, calls_.ops, within(kPrefixTime));
+      if (again.verdict == Verdict::invalid) whole = std::move(again);
+    }
     const bool known = whole.verdict == Verdict::invalid;
     if (known) tell_prefix(whole);
     // It may be wrong whatever else happened: of a value that nobody wrote.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -42,6 +43,7 @@ class Judge {
     readers_.resize(static_cast<std::size_t>(top) + 1);
   }
   Judgement run();
+  void search();
 
  private:
   static constexpr bool kRegister = std::is_same_v<M, CasRegister>;
@@ -507,6 +509,17 @@ bool Judge<M, W>::refuted_without_end() {
 
 template <typename M, std::size_t W>
 Judgement Judge<M, W>::run() {
+  try {
+    search();
+  } catch (const std::bad_alloc&) {  // how far it came is known all the same
+    judgement_.reason = "there is no memory left";
+  }
+  if (!judgement_.reason.empty()) judgement_.verdict = Verdict::unknown;
+  return std::move(judgement_);
+}
+
+template <typename M, std::size_t W>
+void Judge<M, W>::search() {
   C first;
   first.state = model_.initial();
   layer_.insert(first);
@@ -524,9 +537,7 @@ Judgement Judge<M, W>::run() {
     forget_tried();
     steps_allowed_ = kUnbounded;
   }
-  if (!judgement_.reason.empty()) judgement_.verdict = Verdict::unknown;
   if (judgement_.verdict == Verdict::invalid && !refuted) judgement_.returned = furthest_;
-  return std::move(judgement_);
 }
 
 }  // namespace

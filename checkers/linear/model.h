@@ -5,7 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace gameday::linear {
@@ -47,8 +50,31 @@ class Model {
   virtual std::string describe(State state) const = 0;
   // Always legal, and what it leaves does not depend on what was there: a blind write.
   virtual bool overwrites(const Operation&) const { return false; }
+  // An operation that saw what the others cannot have made in whatever order, if one is easily found.
+  virtual std::optional<std::size_t> impossible(std::span<const Operation>) const { return {}; }
   // What the interned states and the like take.
   virtual std::size_t bytes() const { return 0; }
 };
+
+// The first that returned with what nobody had begun to make by then. found(op) and made(op) are
+// optional numbers.
+template <typename Found, typename Made>
+std::optional<std::size_t> of_nowhere(std::span<const Operation> ops, Found found, Made made) {
+  std::unordered_map<std::int32_t, std::int64_t> begun;
+  for (const auto& op : ops)
+    if (const auto value = made(op)) {
+      const auto [it, added] = begun.try_emplace(*value, op.call);
+      if (!added && op.call < it->second) it->second = op.call;
+    }
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    if (ops[i].pending() || (first && ops[*first].ret < ops[i].ret)) continue;
+    const auto value = found(ops[i]);
+    if (!value) continue;
+    const auto it = begun.find(*value);
+    if (it == begun.end() || it->second > ops[i].ret) first = i;
+  }
+  return first;
+}
 
 }  // namespace gameday::linear

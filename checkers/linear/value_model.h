@@ -73,6 +73,11 @@ class ValueModel final : public Model {
   std::string describe(State state) const override {
     return model_.describe(*states_[static_cast<std::size_t>(state)]);
   }
+  std::optional<std::size_t> impossible(std::span<const Operation> ops) const override {
+    if constexpr (requires { model_.impossible(*states_[0], ops); })
+      return model_.impossible(*states_[0], ops);
+    return {};
+  }
   std::size_t bytes() const override { return bytes_; }
 
  private:

@@ -1,5 +1,6 @@
 // A counter, a set and an append-only log.
 #include <algorithm>
+#include <cmath>
 
 #include "checkers/linear/models/models.h"
 #include "checkers/linear/value_model.h"
@@ -21,6 +22,46 @@ struct Counter {
   static bool reads(const Call& call) { return call.f == kRead; }
   static bool depends(const Call& call, const Call& source) {
     return call.f == kRead && source.f != kRead;
+  }
+  // A read below all that was taken away and nothing added that need not be, or above the opposite.
+  std::optional<std::size_t> impossible(State initial, std::span<const Operation> ops) const {
+    struct Change {
+      std::int64_t position;
+      double down, up;  // sums may be longer than integers are
+    };
+    std::vector<Change> begun, done;
+    const auto change = [&](const Operation& op, std::int64_t position) -> Change {
+      auto by = op.a == kNil ? 1.0 : static_cast<double>(names->number(op.a));
+      if (op.kind == kDecrement) by = -by;
+      return {position, std::min(by, 0.0), std::max(by, 0.0)};
+    };
+    for (const auto& op : ops) {
+      if (op.kind == kRead) continue;
+      begun.push_back(change(op, op.call));
+      if (!op.pending()) done.push_back(change(op, op.ret));
+    }
+    const auto add_up = [](std::vector<Change>& all) {
+      std::sort(all.begin(), all.end(), [](auto& x, auto& y) { return x.position < y.position; });
+      for (std::size_t i = 1; i < all.size(); ++i) {
+        all[i].down += all[i - 1].down;
+        all[i].up += all[i - 1].up;
+      }
+    };
+    add_up(begun);
+    add_up(done);
+    const auto until = [](const std::vector<Change>& all, std::int64_t position) {
+      const auto before = [&](const Change& c) { return c.position < position; };
+      const auto end = std::partition_point(all.begin(), all.end(), before);
+      return end == all.begin() ? Change{0, 0, 0} : *(end - 1);
+    };
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      if (ops[i].kind != kRead || ops[i].pending()) continue;
+      const Change may = until(begun, ops[i].ret), must = until(done, ops[i].call);
+      const double sum = static_cast<double>(names->number(ops[i].b) - initial);
+      const double rounding = 1e-9 * (may.up - may.down + std::abs(sum));
+      if (sum < may.down + must.up - rounding || sum > may.up + must.down + rounding) return i;
+    }
+    return {};
   }
   static std::string describe(State sum) { return std::to_string(sum); }
 };

@@ -48,6 +48,16 @@ struct Container {
     if (call.answered == kNil) return source.f == 1;
     return source.f == 0 && source.given == call.answered;
   }
+  static std::optional<std::size_t> impossible(const State& initial, std::span<const Operation> ops) {
+    using Number = std::optional<std::int32_t>;
+    const auto found = [&](const Operation& op) -> Number {
+      const bool took = op.kind == 1 && op.b >= 0;
+      return took && std::find(initial.begin(), initial.end(), op.b) == initial.end() ? Number(op.b)
+                                                                                      : Number();
+    };
+    const auto made = [](const Operation& op) { return op.kind == 0 ? Number(op.a) : Number(); };
+    return of_nowhere(ops, found, made);
+  }
   std::string describe(const State& s) const {
     if (s.empty()) return "empty";
     std::string text = "[";

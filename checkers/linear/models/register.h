@@ -35,6 +35,13 @@ class CasRegister final : public Model {
     const auto value = needs(op), left = produces(between), found = needs(between);
     return value && ((left && *left != *value) || (found && *found != *value));
   }
+  std::optional<std::size_t> impossible(std::span<const Operation> ops) const override {
+    const auto found = [&](const Operation& op) {
+      const auto value = needs(op);
+      return value == initial_ ? std::nullopt : value;
+    };
+    return of_nowhere(ops, found, produces);
+  }
   std::string describe(State state) const override { return name_(state - 1); }
 
   // The state that an operation leaves, or has to find.
