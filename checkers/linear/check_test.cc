@@ -74,7 +74,8 @@ TEST(LinearCheck, AnImpossibleValueNeedsNoSearch) {
     return text;
   };
   const auto answer = [](std::string_view f, int value) {
-    return fmt::format("{{:process 0, :type :invoke, :f :{0}}}\n{{:process 0, :type :ok, :f :{0}, :value {1}}}\n",
+    return fmt::format("{{:process 0, :type :invoke, :f :{0}}}\n"
+                       "{{:process 0, :type :ok, :f :{0}, :value {1}}}\n",
                        f, value);
   };
   const auto decided = [](std::string_view model, const std::string& text) {

@@ -31,7 +31,9 @@ class Explanation {
     Smallest least;
     if (!conflict.empty()) {
       least = smallest(std::move(conflict));
-      if (least.proven() && object_.decide != nullptr) whole = descend(least);
+      // Decisions are of an object that begins as it does by itself.
+      const bool decidable = object_.decide != nullptr && input_.options.initial.empty();
+      if (least.proven() && decidable) whole = descend(least);
     }
     if (whole.verdict != Verdict::invalid || (least.proven() && !whole.longest)) {
       Judgement again = judge(model_, calls_.ops, within(kPrefixTime));
@@ -82,7 +84,8 @@ class Explanation {
         return at;
       };
       value = fmt::format("{} ... {} ({} {})", value.substr(0, character(60)),
-                          value.substr(character(value.size() - 40)), count, list ? "elements" : "characters");
+                          value.substr(character(value.size() - 40)), count,
+                          list ? "elements" : "characters");
     }
     return fmt::format("{} {} by process {} (op {}{})", events.name_text(events.f(r)), value,
                        events.process(r), events.index(r),

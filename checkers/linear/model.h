@@ -43,7 +43,8 @@ class Model {
   // Never changes any state: it may be taken as soon as it is legal.
   virtual bool read_only(const Operation& op) const = 0;
   // `op` saw something that `source` may have made. A minimised history keeps every source of what
-  // it keeps, unless something that it keeps hides it, or it would fail for a reason that the real one does not have.
+  // it keeps, unless something that it keeps hides it, or it would fail for a
+  // reason that the real one does not have.
   virtual bool depends(const Operation& op, const Operation& source) const = 0;
   // After `between` happened, no source that was before it is what `op` saw.
   virtual bool hides(const Operation& /*between*/, const Operation& /*op*/) const { return false; }
