@@ -143,7 +143,8 @@ TEST(LinearCheck, InfoCallsThatPileUpDoNotHideAWrongRead) {
     text += fmt::format("{{:process {}, :type :invoke, :f :cas, :value [{} {}]}}\n", 10 + i, i % 5, i % 4);
     text += fmt::format("{{:process {}, :type :info, :f :cas, :value [{} {}]}}\n", 10 + i, i % 5, i % 4);
     text += fmt::format("{{:process 0, :type :invoke, :f :write, :value {}}}\n", i % 5);
-    text += fmt::format("{{:process 1, :type :invoke, :f :read}}\n{{:process 1, :type :ok, :f :read, :value {}}}\n", i % 5);
+    text += fmt::format("{{:process 1, :type :invoke, :f :read}}\n"
+                        "{{:process 1, :type :ok, :f :read, :value {}}}\n", i % 5);
     text += fmt::format("{{:process 0, :type :ok, :f :write, :value {}}}\n", i % 5);
   }
   EXPECT_EQ(judged("cas-register", text).verdict, Verdict::valid);

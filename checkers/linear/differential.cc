@@ -301,7 +301,8 @@ std::string differential(std::string_view model, std::uint64_t seed, std::size_t
     }
   }
   if (histories >= 1000 && (valid < histories / 20 || valid > histories - histories / 20))
-    return fmt::format("{}: {} of {} histories are VALID, which compares too little", model, valid, histories);
+    return fmt::format("{}: {} of {} histories are VALID, which compares too little", model, valid,
+                       histories);
   return {};
 }
 
