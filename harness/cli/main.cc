@@ -103,7 +103,8 @@ void define_model_options(CLI::App& app, ModelOptions& o) {
   group(app.add_option("--min-availability", o.min_availability, "objectives: share of ok, 0 to 1")
             ->check(CLI::Range(0.0, 1.0)), rest);
   group(app.add_option("--pattern", o.pattern, "log-file-pattern: a regular expression"), rest);
-  group(app.add_option("--log-file", o.log_files, "log-file-pattern: where to look for it"), rest);
+  group(app.add_option("--log-file", o.log_files, "log-file-pattern: where to look for it")
+            ->allow_extra_args(false), rest);
 }
 
 void define_check(CLI::App& app, cli::CheckOptions& o, cli::ModelCheckOptions& m) {
