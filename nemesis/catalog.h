@@ -48,7 +48,7 @@ struct Entry {
   std::span<const Parameter> parameters;  // what plan() draws, and a schedule by hand may say
   std::unique_ptr<Nemesis> (*make)(const NemesisContext& context);
   std::size_t least_nodes = 1;     // of a cluster to which it can be done
-  bool needs_fake_clocks = false;  // LabOptions::fake_clocks must be set
+  lab::Preparation needs = {};     // of the lab in which it is injected
 };
 
 std::span<const Entry> catalog();

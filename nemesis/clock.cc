@@ -213,6 +213,7 @@ constexpr Parameter kParameters[]{
     {.name = "style", .words = kStyles},
     kOrderParameter,
     kCountParameter,
+    kTargetsParameter,
     // One for each node hit, repeated where there are fewer; a century at most.
     {.name = "offsets_ms",
      .kind = Parameter::Kind::numbers,
@@ -234,6 +235,6 @@ constinit const Entry kClock{
     .describe = describe,
     .parameters = kParameters,
     .make = make,
-    .needs_fake_clocks = true};
+    .needs = {.clocks = true}};
 
 }  // namespace gameday::nemesis

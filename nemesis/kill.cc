@@ -150,6 +150,7 @@ constexpr Parameter kParameters[]{
     {.name = "style", .words = kStyles},
     kOrderParameter,
     kCountParameter,
+    kTargetsParameter,
     {.name = "rounds", .kind = Parameter::Kind::whole, .least = 1, .most = 1e4},
     {.name = "up_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6}};
 

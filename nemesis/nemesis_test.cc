@@ -31,11 +31,11 @@ bool eventually(const std::function<bool()>& condition) {
 
 class NemesisTest : public ::testing::Test {
  protected:
-  void up(int nodes, bool fake_clocks = false) {
+  void up(int nodes, lab::Preparation prepare = {}) {
     lab::LabOptions options;
     options.nodes = nodes;
     options.directory = folder.path();
-    options.fake_clocks = fake_clocks;
+    options.prepare = prepare;
     lab = must(lab::Lab::create(options));
     for (const auto& node : lab->nodes())
       if (auto status = lab->start(node.name, testing::server_spec()); !status)
@@ -114,7 +114,7 @@ TEST_F(NemesisTest, TwoPartitionsAreUnited) {
 }
 
 TEST_F(NemesisTest, AForgottenFaultHealsItself) {
-  up(3, true);
+  up(3, {.clocks = true});
   {
     auto a = must(inject("partition", {{"shape", "one"}}));
     auto b = must(inject("pause", {{"order", {"n1"}}}));
@@ -169,7 +169,7 @@ TEST_F(NemesisTest, PausesAndResumes) {
 }
 
 TEST_F(NemesisTest, SkewsClocks) {
-  up(2, true);
+  up(2, {.clocks = true});
   auto fault = must(
       inject("clock", {{"order", {"n1", "n2"}}, {"count", 2}, {"offsets_ms", {1500, -30000}}}));
   EXPECT_NEAR(skew("n1"), 1.5, 0.1);
@@ -184,7 +184,7 @@ TEST_F(NemesisTest, SkewsClocks) {
 }
 
 TEST_F(NemesisTest, StrobesClocks) {
-  up(1, true);
+  up(1, {.clocks = true});
   auto fault = must(
       inject("clock",
              {{"style", "strobe"}, {"order", {"n1"}}, {"offsets_ms", {5000}}, {"period_ms", 10}}));
@@ -202,7 +202,7 @@ TEST_F(NemesisTest, StrobesClocks) {
 }
 
 TEST_F(NemesisTest, AClockThatDoesNotFollowIsVacuous) {
-  up(1, true);
+  up(1, {.clocks = true});
   if (auto killed = lab->kill("n1"); !killed) FAIL();
   auto spec = testing::server_spec();
   spec.environment["LD_PRELOAD"] = "";  // as a static binary
@@ -213,7 +213,7 @@ TEST_F(NemesisTest, AClockThatDoesNotFollowIsVacuous) {
 }
 
 TEST_F(NemesisTest, FaultsOverlapOnOneNode) {
-  up(3, true);
+  up(3, {.clocks = true});
   auto partition = must(inject("partition", {{"shape", "one"}, {"order", {"n1"}}}));
   auto clock = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {7000}}}));
   auto pause = must(inject("pause", {{"order", {"n1"}}}));

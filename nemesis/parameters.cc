@@ -28,8 +28,22 @@ std::string wanted(const Parameter& parameter) {
       return fmt::format("a list of numbers of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::order:
       return fmt::format("a list of nodes and \"{}\"", kLeader);
+    case Parameter::Kind::number:
+      return fmt::format("a number of {} to {}", parameter.least, parameter.most);
+    case Parameter::Kind::flag:
+      return "true|false";
+    case Parameter::Kind::text:
+      return "a text";
+    case Parameter::Kind::targets:
+      return fmt::format("{}, or a list of nodes", fmt::join(kTargetWords, "|"));
   }
   return {};
+}
+
+bool are_nodes(const Json& value, const std::vector<std::string>& nodes) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
+           return std::find(nodes.begin(), nodes.end(), name) != nodes.end();
+         });
 }
 
 bool fits(const Parameter& parameter, const Json& value, const std::vector<std::string>& nodes) {
@@ -47,6 +61,16 @@ bool fits(const Parameter& parameter, const Json& value, const std::vector<std::
       return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
                return name == kLeader || std::find(nodes.begin(), nodes.end(), name) != nodes.end();
              });
+    case Parameter::Kind::number:
+      return within(value, parameter);
+    case Parameter::Kind::flag:
+      return value.is_boolean();
+    case Parameter::Kind::text:
+      return value.is_string() && !value.get_ref<const std::string&>().empty();
+    case Parameter::Kind::targets:
+      return (are_nodes(value, nodes) && !value.empty()) ||
+             std::any_of(std::begin(kTargetWords), std::end(kTargetWords),
+                         [&](auto word) { return value == word; });
   }
   return false;
 }
@@ -75,7 +99,7 @@ Status check_parameters(std::span<const Parameter> known, const Json& parameters
     }
     if (!fits(*found, value, nodes))
       return fail("\"{}\" must be {}, not {}{}", name, wanted(*found), value.dump(),
-                  found->kind == Parameter::Kind::order
+                  found->kind == Parameter::Kind::order || found->kind == Parameter::Kind::targets
                       ? fmt::format("; the nodes are {}", fmt::join(nodes, ", "))
                       : "");
   }

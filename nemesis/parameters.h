@@ -19,6 +19,10 @@ struct Parameter {
     whole,    // a whole number of least..most
     numbers,  // a list of at least one number of least..most
     order,    // a list of names of nodes; "leader" may be one of them
+    number,   // a number of least..most
+    flag,     // true or false
+    text,     // a string that is not empty
+    targets,  // one of kTargetWords, or a list of names of nodes
   };
   std::string_view name;
   Kind kind = Kind::word;
@@ -27,10 +31,15 @@ struct Parameter {
   bool required = false;
 };
 
-// Those that several faults have.
+// Words for nodes; which ones they are is settled at injection (targets.h).
+inline constexpr std::string_view kTargetWords[]{"one",      "minority",  "majority", "minority-third",
+                                                 "primaries", "all"};
+
+// Those that several faults have. Every fault that hits nodes takes all three: resolve_targets().
 inline constexpr Parameter kOrderParameter{.name = "order", .kind = Parameter::Kind::order};
 inline constexpr Parameter kCountParameter{
     .name = "count", .kind = Parameter::Kind::whole, .least = 1, .most = 1000};
+inline constexpr Parameter kTargetsParameter{.name = "targets", .kind = Parameter::Kind::targets};
 
 // "shape: halves|one, size: 1 to 9", for `gameday list faults`.
 std::string describe(std::span<const Parameter> known);

@@ -119,7 +119,7 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   return fault;
 }
 
-constexpr Parameter kParameters[]{kOrderParameter, kCountParameter};
+constexpr Parameter kParameters[]{kOrderParameter, kCountParameter, kTargetsParameter};
 
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kPause, context, inject);

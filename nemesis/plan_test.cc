@@ -178,5 +178,23 @@ TEST(Catalog, PlansHaveVariety) {
   EXPECT_GT(largest, 30'000);
 }
 
+TEST(Targets, WordsAreNumbersOfNodes) {
+  const std::vector<std::pair<std::string_view, std::vector<std::size_t>>> cases{
+      {"one", {1, 1, 1, 1}},       // of 1, 3, 5 and 7 nodes
+      {"minority", {1, 1, 2, 3}},  {"majority", {1, 2, 3, 4}},
+      {"minority-third", {1, 1, 1, 2}}, {"all", {1, 3, 5, 7}}};
+  for (const auto& [word, counts] : cases)
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(count_of(word, 2 * i + 1), counts[i]) << word;
+}
+
+TEST(Targets, ASchedulesWordOrNamesAreChecked) {
+  const std::vector<std::string> nodes{"n1", "n2", "n3"};
+  const auto& known = find("kill")->parameters;
+  for (const Json& good : {Json("majority"), Json("primaries"), Json{"n3", "n1"}})
+    EXPECT_TRUE(check_parameters(known, {{"targets", good}}, nodes)) << good;
+  for (const Json& bad : {Json("most"), Json{"n4"}, Json::array(), Json(2)})
+    EXPECT_FALSE(check_parameters(known, {{"targets", bad}}, nodes)) << bad;
+}
+
 }  // namespace
 }  // namespace gameday::nemesis

@@ -4,6 +4,27 @@
 
 namespace gameday::nemesis {
 
+namespace {
+
+// Those that claim to be primary and are nodes, the most credible first.
+std::vector<std::string> primaries_of(const NemesisContext& context) {
+  const auto names = node_names(context.lab);
+  auto claims = context.primaries ? context.primaries() : std::vector<std::string>();
+  std::erase_if(claims, [&](const std::string& claim) {
+    return std::find(names.begin(), names.end(), claim) == names.end();
+  });
+  return claims;
+}
+
+}  // namespace
+
+std::size_t count_of(std::string_view word, std::size_t nodes) {
+  if (word == "minority") return std::max<std::size_t>(1, (nodes - 1) / 2);
+  if (word == "majority") return nodes / 2 + 1;
+  if (word == "minority-third") return std::max<std::size_t>(1, (nodes - 1) / 3);
+  return word == "all" ? nodes : 1;
+}
+
 Json draw_order(Rng& rng, const std::vector<std::string>& nodes) {
   auto order = nodes;
   rng.shuffle(order);
@@ -12,12 +33,10 @@ Json draw_order(Rng& rng, const std::vector<std::string>& nodes) {
 }
 
 std::size_t draw_count(Rng& rng, std::size_t nodes, const CountWeights& weights) {
-  const std::size_t majority = nodes / 2 + 1;
-  const std::size_t minority = std::max<std::size_t>(1, (nodes - 1) / 2);
   double at = rng.unit() * (weights.one + weights.minority + weights.majority + weights.all);
   if ((at -= weights.one) < 0) return 1;
-  if ((at -= weights.minority) < 0) return minority;
-  if ((at -= weights.majority) < 0) return majority;
+  if ((at -= weights.minority) < 0) return count_of("minority", nodes);
+  if ((at -= weights.majority) < 0) return count_of("majority", nodes);
   return weights.all > 0 ? nodes : 1;
 }
 
@@ -45,20 +64,23 @@ Result<std::vector<std::string>> resolve_order(const Json& parameters, const std
 
 Result<std::vector<std::string>> resolve_order(const Json& parameters,
                                                const NemesisContext& context) {
-  const auto names = node_names(context.lab);
   const Json order = parameters.value("order", Json::array());
   std::string leader;
-  if (context.primaries && std::find(order.begin(), order.end(), Json(kLeader)) != order.end())
-    for (const auto& name : context.primaries())
-      if (leader.empty() && std::find(names.begin(), names.end(), name) != names.end())
-        leader = name;
-  return resolve_order(parameters, leader, names);
+  if (std::find(order.begin(), order.end(), Json(kLeader)) != order.end())
+    if (const auto claims = primaries_of(context); !claims.empty()) leader = claims.front();
+  return resolve_order(parameters, leader, node_names(context.lab));
 }
 
 Result<std::vector<std::string>> resolve_targets(const Json& parameters,
                                                  const NemesisContext& context) {
   auto order = resolve_order(parameters, context);
   if (!order) return order;
+  if (const auto targets = parameters.find("targets"); targets != parameters.end()) {
+    if (targets->is_array()) return targets->get<std::vector<std::string>>();
+    if (*targets == "primaries") return primaries_of(context);
+    order->resize(count_of(targets->get<std::string>(), order->size()));
+    return order;
+  }
   order->resize(std::min(order->size(), parameters.value("count", std::size_t{1})));
   return order;
 }
@@ -92,6 +114,13 @@ std::string describe_first(const Json& parameters, std::size_t count) {
 }
 
 std::string describe_targets(const Json& parameters) {
+  if (const auto targets = parameters.find("targets"); targets != parameters.end()) {
+    if (targets->is_array()) return join(targets->get<std::vector<std::string>>());
+    if (*targets == "primaries") return "every node that leads";
+    if (*targets == "one") return describe_first(parameters, 1);
+    if (*targets == "all") return "all nodes";
+    return fmt::format("a {} of the nodes", targets->get<std::string>());
+  }
   return describe_first(parameters, parameters.value("count", std::size_t{1}));
 }
 

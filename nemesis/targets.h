@@ -1,5 +1,7 @@
 // Which nodes a fault hits. In parameters: "order", names of nodes of which the first few are hit;
-// "leader" may stand at the front, and is the node that leads at injection.
+// "leader" may stand at the front, and is the node that leads at injection. How many: "count", or
+// "targets" with a word for a number of nodes. "targets" may also be the names themselves, or
+// "primaries": all that claim to lead at injection.
 #pragma once
 
 #include <string>
@@ -30,7 +32,10 @@ Result<std::vector<std::string>> resolve_order(const Json& parameters, const std
 // The same, asking the context who leads if the order has a role in it.
 Result<std::vector<std::string>> resolve_order(const Json& parameters,
                                                const NemesisContext& context);
-// The first parameters["count"] (default: 1) of that.
+// How many nodes a word of kTargetWords means: a minority is the largest one, a majority the
+// smallest, minority-third fewer than a third (Byzantine systems bear that; at least one node).
+std::size_t count_of(std::string_view word, std::size_t nodes);
+// The nodes that "targets" says or, without it, the first parameters["count"] (default: 1) of that.
 Result<std::vector<std::string>> resolve_targets(const Json& parameters,
                                                  const NemesisContext& context);
 

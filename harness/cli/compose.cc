@@ -54,7 +54,7 @@ run::FaultKind fault_kind(const nemesis::Entry& entry) {
   kind.make = [&entry](const run::NemesisPorts& ports) {
     return entry.make({ports.lab, ports.primaries, ports.wall_clock});
   };
-  kind.needs_fake_clocks = entry.needs_fake_clocks;
+  kind.needs = entry.needs;
   return kind;
 }
 

@@ -61,6 +61,14 @@ Exit exit_of(const NodeState& state, int wait_status) {
 
 }  // namespace
 
+Preparation& Preparation::operator|=(const Preparation& other) {
+  clocks |= other.clocks;
+  syscalls |= other.syscalls;
+  disks |= other.disks;
+  cgroups |= other.cgroups;
+  return *this;
+}
+
 std::string describe(const Exit& exit) {
   if (exit.signal)
     return fmt::format("{} was killed by signal {} ({})", exit.node, *exit.signal,
@@ -123,7 +131,7 @@ Status Lab::Impl::add_node(int number) {
   std::error_code error;
   fs::create_directories(state->node.data, error);
   if (error) return fail("cannot make {}: {}", state->node.data.string(), error.message());
-  if (options.fake_clocks) {
+  if (options.prepare.clocks) {
     auto clock = ClockControl::create(state->directory / "faketime.rc");
     if (!clock) return tl::make_unexpected(clock.error());
     state->clock = std::move(*clock);
@@ -197,7 +205,7 @@ Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
     return fail("a lab has 1 to {} nodes, not {}", kMaxNodes, impl->options.nodes);
   std::error_code error;
   impl->options.directory = fs::absolute(impl->options.directory, error);
-  if (impl->options.fake_clocks && (impl->faketime = find_libfaketime()).empty())
+  if (impl->options.prepare.clocks && (impl->faketime = find_libfaketime()).empty())
     return fail("clock faults need libfaketime (apt install libfaketime)");
   for (int i = 1; i <= impl->options.nodes; ++i)
     if (auto status = impl->add_node(i); !status) return tl::make_unexpected(status.error());

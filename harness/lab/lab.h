@@ -38,12 +38,20 @@ struct Exit {
 };
 std::string describe(const Exit& exit);  // "n1 exited with code 3", "n2 was killed by signal 11"
 
+// What servers are prepared for when they start. Each costs a little, so only what the run's faults
+// need. create() fails, and says what to do, where the machine cannot.
+struct Preparation {
+  bool clocks = false;    // the clocks that its processes see can be changed: clock()
+  bool syscalls = false;  // its calls into the file system can be failed, slowed and watched
+  bool disks = false;     // its data directory is a disk of its own, which can lose power
+  bool cgroups = false;   // it has a cgroup: freezing, limits
+  Preparation& operator|=(const Preparation& other);
+};
+
 struct LabOptions {
   int nodes = 3;                    // 1 to kMaxNodes
   std::filesystem::path directory;  // nodes/<name>/ go here; created if missing
-  // Start servers under libfaketime, so that clock() works. Costs every read of the clock a little,
-  // so only for runs with clock faults. Without the library create() fails and says how to get it.
-  bool fake_clocks = false;
+  Preparation prepare;
   // Called when a server ends without having been asked to, from a thread of the lab. Must be
   // quick and must not call start(), kill() or terminate().
   std::function<void(const Exit&)> on_unexpected_exit;
@@ -112,7 +120,7 @@ class Lab {
   std::vector<pid_t> pids(const std::string& node) const;  // empty: not running
 
   Firewall& firewall();
-  // The node's wall clock. An Error unless LabOptions::fake_clocks.
+  // The node's wall clock. An Error unless prepared for.
   Result<ClockControl*> clock(const std::string& node);
 
   // Runs fn in a thread inside the node's network namespace (tests, probes from a node's side).

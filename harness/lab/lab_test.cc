@@ -49,11 +49,11 @@ bool eventually(const std::function<bool()>& condition) {
 
 class LabTest : public ::testing::Test {
  protected:
-  void up(int nodes, bool fake_clocks = false) {
+  void up(int nodes, Preparation prepare = {}) {
     LabOptions options;
     options.nodes = nodes;
     options.directory = folder.path();
-    options.fake_clocks = fake_clocks;
+    options.prepare = prepare;
     lab = must(Lab::create(options));
     const auto begin = steady_clock::now();
     for (const auto& node : lab->nodes()) must(lab->start(node.name, testing::server_spec()));
@@ -297,7 +297,7 @@ TEST_F(LabTest, PausesNestAndEndWithTheLife) {
 }
 
 TEST_F(LabTest, ClockOffsetsApplyLiveAndLeaveMonotonicAlone) {
-  up(2, true);
+  up(2, {.clocks = true});
   const auto offset = [&](const std::string& node) {
     return testing::clock_offset(address(node), "time");
   };

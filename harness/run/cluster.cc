@@ -26,7 +26,7 @@ Result<std::unique_ptr<Cluster>> Cluster::start(System& system, const ClusterOpt
   lab::LabOptions lab_options;
   lab_options.nodes = options.nodes;
   lab_options.directory = options.folder;
-  lab_options.fake_clocks = options.fake_clocks;
+  lab_options.prepare = options.prepare;
   lab_options.on_unexpected_exit = [log](const lab::Exit& exit) mutable {
     log.write("unexpected: " + describe(exit));
   };

@@ -18,7 +18,7 @@ namespace gameday::run {
 struct ClusterOptions {
   int nodes = 3;
   std::filesystem::path folder;  // nodes/<n>/ go here
-  bool fake_clocks = false;
+  lab::Preparation prepare;
 };
 
 class Cluster {

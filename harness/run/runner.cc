@@ -146,7 +146,7 @@ class Run {
     ClusterOptions options;
     options.nodes = plan_.nodes;
     options.folder = folder_;
-    for (const auto& kind : plan_.faults) options.fake_clocks |= kind.needs_fake_clocks;
+    for (const auto& kind : plan_.faults) options.prepare |= kind.needs;
     return options;
   }
 

@@ -27,7 +27,7 @@ struct FaultKind {
   std::function<Json(Rng&, const std::vector<std::string>& nodes)> plan;
   std::function<std::string(const Json&)> describe;
   std::function<std::unique_ptr<Nemesis>(const NemesisPorts&)> make;
-  bool needs_fake_clocks = false;
+  lab::Preparation needs;  // of the lab
 };
 
 // Faults for `seconds` of clients: every kind once before any comes twice, each in force for a few
