@@ -1,0 +1,12 @@
+// The areas of the table, each defined in <name>_bench.cc.
+#pragma once
+
+#include "nemesis/bench/bench.h"
+
+namespace gameday::nemesis::bench {
+
+Rows partition();
+
+inline constexpr Area kAreas[]{{"partition", partition}};
+
+}  // namespace gameday::nemesis::bench
