@@ -8,7 +8,10 @@ namespace gameday::nemesis::bench {
 // Five nodes, two against three, both directions: 12 rules.
 Rows partition() {
   const lab::testing::TempFolder folder;
-  auto lab = lab::Lab::create({.nodes = 5, .directory = folder.path()});
+  lab::LabOptions options;
+  options.nodes = 5;
+  options.directory = folder.path();
+  auto lab = lab::Lab::create(options);
   if (!lab) return {{"partition", lab.error().message, {}, {}, {}}};
   std::vector<lab::Rule> rules;
   const auto& nodes = (*lab)->nodes();
