@@ -17,4 +17,15 @@ const Entry* find(std::string_view name) {
   return nullptr;
 }
 
+lab::Preparation needs_of(const Entry& entry, const Json& parameters) {
+  lab::Preparation needs = entry.needs;
+  if (entry.needs_of != nullptr) needs |= entry.needs_of(parameters);
+  return needs;
+}
+
+Status available(const Entry& entry) {
+  if (entry.available == nullptr) return {};
+  return entry.available();
+}
+
 }  // namespace gameday::nemesis

@@ -48,10 +48,21 @@ struct Entry {
   std::span<const Parameter> parameters;  // what plan() draws, and a schedule by hand may say
   std::unique_ptr<Nemesis> (*make)(const NemesisContext& context);
   std::size_t least_nodes = 1;     // of a cluster to which it can be done
-  lab::Preparation needs = {};     // of the lab in which it is injected
+  lab::Preparation needs = {};     // of the lab in which it is injected, whatever its parameters
+  // What only some parameters need, beside that; null: none do.
+  lab::Preparation (*needs_of)(const Json& parameters) = nullptr;
+  // Whether this machine lets this user do it, with the reason and what to do about it; null:
+  // wherever a lab can be built. Cheap; asked outside the universe, before anything is started.
+  Status (*available)() = nullptr;
+  // Which of the report's colours it has: network, process, clock, disk or cluster.
+  std::string_view family = "other";
 };
 
 std::span<const Entry> catalog();
 const Entry* find(std::string_view name);  // nullptr: no such fault
+
+// What a lab must be prepared for so that this can be injected.
+lab::Preparation needs_of(const Entry& entry, const Json& parameters);
+Status available(const Entry& entry);
 
 }  // namespace gameday::nemesis

@@ -235,6 +235,7 @@ constinit const Entry kClock{
     .describe = describe,
     .parameters = kParameters,
     .make = make,
-    .needs = {.clocks = true}};
+    .needs = {.clocks = true},
+    .family = "clock"};
 
 }  // namespace gameday::nemesis

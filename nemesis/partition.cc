@@ -225,6 +225,7 @@ constinit const Entry kPartition{
     .describe = describe,
     .parameters = kParameters,
     .make = make,
-    .least_nodes = 2};
+    .least_nodes = 2,
+    .family = "network"};
 
 }  // namespace gameday::nemesis

@@ -54,7 +54,7 @@ run::FaultKind fault_kind(const nemesis::Entry& entry) {
   kind.make = [&entry](const run::NemesisPorts& ports) {
     return entry.make({ports.lab, ports.primaries, ports.wall_clock});
   };
-  kind.needs = entry.needs;
+  kind.needs = [&entry](const Json& parameters) { return nemesis::needs_of(entry, parameters); };
   return kind;
 }
 

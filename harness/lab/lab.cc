@@ -2,12 +2,14 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 #include <mutex>
 
 #include "harness/lab/fabric.h"
+#include "harness/lab/healed.h"
 #include "harness/lab/namespaces.h"
 #include "harness/lab/node_process.h"
 #include "harness/lab/procfs.h"
@@ -83,6 +85,7 @@ struct Lab::Impl {
   std::unique_ptr<Firewall> firewall;
   std::vector<std::unique_ptr<NodeState>> states;
   std::vector<Node> nodes;
+  HealedChecks healed;
   std::chrono::nanoseconds build_time{0};
   mutable std::mutex mutex;
   std::vector<Exit> unexpected;
@@ -97,6 +100,7 @@ struct Lab::Impl {
   Status add_node(int number);
   InitSpec init_spec(const NodeState& state, const ProcessSpec& spec) const;
   Status start(NodeState& state, const ProcessSpec& spec);
+  void add_healed_checks();
 };
 
 namespace {
@@ -184,6 +188,52 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   return {};
 }
 
+namespace {
+
+// No thread of the node is stopped, whoever stopped it. A dead node has none.
+Status runs(NodeState& state) {
+  const std::lock_guard control(state.control);
+  std::string pid_namespace;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (!state.running) return {};
+    pid_namespace = state.pid_namespace;
+  }
+  if (state.pauses > 0) return fail("still paused");
+  for (const auto& process : processes_of(pid_namespace))
+    if (process.state == 'T') return fail("process {} is stopped", process.pid);
+  return {};
+}
+
+Status writable(const fs::path& data) {
+  if (::access(data.c_str(), W_OK) != 0) return fail_errno("cannot write to its data directory");
+  return {};
+}
+
+Status shows_the_time(const ClockControl& clock) {
+  const auto offset = std::chrono::duration<double>(clock.offset()).count();
+  if (offset != 0) return fail("its clock is wrong by {} s", offset);
+  return {};
+}
+
+}  // namespace
+
+void Lab::Impl::add_healed_checks() {
+  healed.add("the firewall", [this]() -> Status {
+    const auto rules = firewall->rules_in_force();
+    if (!rules) return tl::make_unexpected(rules.error());
+    if (*rules > 0) return fail("{} rules in force", *rules);
+    return {};
+  });
+  for (const auto& owned : states) {
+    NodeState& state = *owned;
+    healed.add(state.node.name, [&state] { return runs(state); });
+    healed.add(state.node.name, [&state] { return writable(state.node.data); });
+    if (state.clock)
+      healed.add(state.node.name, [&state] { return shows_the_time(*state.clock); });
+  }
+}
+
 Lab::Lab(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Lab::~Lab() {
@@ -220,6 +270,7 @@ Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
   auto firewall = Firewall::create(impl->fabric->netns(), impl->options.directory / "nodes");
   if (!firewall) return tl::make_unexpected(firewall.error());
   impl->firewall = std::move(*firewall);
+  impl->add_healed_checks();
   impl->build_time = Clock::now() - begin;
   return std::unique_ptr<Lab>(new Lab(std::move(impl)));
 }
@@ -375,6 +426,10 @@ Result<ClockControl*> Lab::clock(const std::string& node) {
   if (!state) return no_node(node);
   if (!state->clock) return fail("the lab was made without fake clocks");
   return state->clock.get();
+}
+
+Status Lab::verify_healed(std::chrono::milliseconds grace) const {
+  return impl_->healed.verify(grace);
 }
 
 Status Lab::in_node_network(const std::string& node, const std::function<void()>& fn) const {

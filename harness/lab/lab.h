@@ -123,6 +123,11 @@ class Lab {
   // The node's wall clock. An Error unless prepared for.
   Result<ClockControl*> clock(const std::string& node);
 
+  // Whether everything that was done to the lab is undone, for the end of a run's faults, before it is
+  // read what nodes hold: asks every mechanism (healed.h says how one is added) until all say yes. The
+  // Error says what is left after `grace`.
+  Status verify_healed(std::chrono::milliseconds grace = std::chrono::seconds(2)) const;
+
   // Runs fn in a thread inside the node's network namespace (tests, probes from a node's side).
   Status in_node_network(const std::string& node, const std::function<void()>& fn) const;
 

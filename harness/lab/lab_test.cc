@@ -324,6 +324,33 @@ TEST_F(LabTest, ClockOffsetsApplyLiveAndLeaveMonotonicAlone) {
              ask_number(address("n1"), "time-cost").value_or(-1));
 }
 
+// What the end of a run relies on: whatever is still done to the lab is named.
+TEST_F(LabTest, SaysWhatIsNotHealed) {
+  up(2, {.clocks = true});
+  EXPECT_TRUE(lab->verify_healed());
+  const auto left = [&] {
+    const Status healed = lab->verify_healed(std::chrono::milliseconds(50));
+    return healed ? std::string() : healed.error().message;
+  };
+  const int rules = must(lab->firewall().add({{address("n1"), address("n2"), Action::drop}}));
+  EXPECT_NE(left().find("the firewall: 1 rules"), std::string::npos) << left();
+  const Pause pause = must(lab->pause("n2"));
+  EXPECT_NE(left().find("; n2: still paused"), std::string::npos) << left();
+  ClockControl* clock = must(lab->clock("n1"));
+  const int skew = must(clock->add(std::chrono::seconds(-5)));
+  EXPECT_NE(left().find("n1: its clock is wrong by -5 s"), std::string::npos) << left();
+  must(clock->remove(skew));
+  must(lab->firewall().remove(rules));
+  EXPECT_EQ(left(), "n2: still paused");
+  must(lab->resume(pause));
+  EXPECT_EQ(left(), "");
+  ::kill(lab->pids("n1").at(0), SIGSTOP);  // not through the lab
+  EXPECT_NE(left().find("is stopped"), std::string::npos) << left();
+  must(lab->kill("n1"));
+  EXPECT_EQ(left(), "");
+  EXPECT_TRUE(lab->verify_healed());
+}
+
 TEST_F(LabTest, SaysWhatIsWrong) {
   up(1);
   EXPECT_FALSE(lab->start("n9", testing::server_spec()));

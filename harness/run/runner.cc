@@ -146,7 +146,9 @@ class Run {
     ClusterOptions options;
     options.nodes = plan_.nodes;
     options.folder = folder_;
-    for (const auto& kind : plan_.faults) options.prepare |= kind.needs;
+    for (const auto& planned : plan_.schedule)
+      for (const auto& kind : plan_.faults)
+        if (kind.name == planned.fault && kind.needs) options.prepare |= kind.needs(planned.parameters);
     return options;
   }
 
@@ -219,6 +221,8 @@ class Run {
     if (auto noted = note(interpreter, "heal-all", interruption()); !noted)
       return noted;
     if (!healed) return fail("a fault could not be healed: {}", healed.error().message);
+    if (const auto verified = cluster_->lab().verify_healed(); !verified)
+      return fail("not everything is healed: {}", verified.error().message);
     for (const auto& exit : cluster_->revive()) {
       progress_.message("a server ended by itself: " + exit.value("what", std::string()));
       if (auto noted = note(interpreter, "node-exit", exit); !noted) return noted;

@@ -27,7 +27,8 @@ struct FaultKind {
   std::function<Json(Rng&, const std::vector<std::string>& nodes)> plan;
   std::function<std::string(const Json&)> describe;
   std::function<std::unique_ptr<Nemesis>(const NemesisPorts&)> make;
-  lab::Preparation needs;  // of the lab
+  // Of the lab in which it is injected with these parameters.
+  std::function<lab::Preparation(const Json& parameters)> needs;
 };
 
 // Faults for `seconds` of clients: every kind once before any comes twice, each in force for a few
