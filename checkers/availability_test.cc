@@ -68,6 +68,27 @@ TEST(MinorityWindows, ABounceRestartsWhatItKillsAndWhatWasPaused) {
   EXPECT_EQ(cut[0].until, bounce.requested);
 }
 
+TEST(MinorityWindows, AFreezeIsAPauseAndOnlyAKillUntilTheHealIsAnOutage) {
+  EXPECT_EQ(minorities({down("freeze", {"n1", "n2"}, 1, 9)}), 1U);
+  for (const auto& [style, expected] : {std::pair("down", 1U), {"term", 0U}, {"crash-loop", 0U}}) {
+    auto kill = down("kill", {"n1", "n2"}, 1, 9);
+    kill.description["style"] = style;
+    EXPECT_EQ(minorities({kill}), expected) << style;
+  }
+}
+
+TEST(MinorityWindows, APacketThatIsLateMayStillMakeAMajority) {
+  const auto kill = down("kill", {"n1", "n2"}, 5, 9);
+  const auto packet = [](int from, int until) {
+    return fault("packet", {{"style", "delay"}}, from, until);
+  };
+  EXPECT_EQ(minorities({kill, packet(1, 4)}), 1U) << "healed before";
+  EXPECT_EQ(minorities({kill, packet(1, 20)}), 0U);
+  const auto rest = minority_windows({kill, packet(1, 7)}, kNodes, 100 * kSecond);
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_GE(rest[0].from, 7 * kSecond);
+}
+
 TEST(MinorityWindows, ABridgeAndOneWayCutsMayStillConnect) {
   const auto grudge = [](Json g) { return fault("partition", {{"grudge", std::move(g)}}, 1, 9); };
   EXPECT_EQ(minorities({grudge({{"n1", {"n3"}}, {"n3", {"n1"}}})}), 0U) << "n2 is a bridge";
