@@ -33,9 +33,8 @@ struct Counter {
   std::int64_t bytes = 0;
 };
 
-// Sets of rules in force at the same time. Each set has a chain of its own, so that adding and
-// removing one never touches the rules, or the counters, of another: the union is what is in force.
-// A packet that two sets match is counted by the older one. Thread-safe.
+// Sets of rules in force at the same time (chains.h): their union is what is in force. A packet that
+// two sets match is counted by the older one. Thread-safe.
 class Firewall {
  public:
   // For the network namespace behind `netns` (must stay open). Prepares the chain; the Error says
