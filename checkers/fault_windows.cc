@@ -86,6 +86,11 @@ Effect effect_of(const FaultRecord& fault, const std::vector<std::string>& nodes
   return effect;
 }
 
+// Faults that neither start a node nor let one go on that stands still for another fault.
+bool revives_nobody(const FaultRecord& fault) {
+  return is_kind(fault, "packet") || is_kind(fault, "clock") || is_kind(fault, "grey");
+}
+
 // While the fault is certainly in effect. Another fault's heal may revive a node (both killed it, or
 // a bounce restarted one that was paused) or flush a partition's rules, so the certainty ends at the
 // first such event.
@@ -99,7 +104,7 @@ Span certain_span(const FaultRecord& fault, const std::vector<FaultRecord>& all)
   }
   const bool partition = is_kind(fault, "partition");
   for (const auto& other : all) {
-    if (&other == &fault || is_kind(other, "partition") != partition) continue;
+    if (&other == &fault || is_kind(other, "partition") != partition || revives_nobody(other)) continue;
     const bool known = partition || is_standstill(other) || is_outage(other);
     for (const std::int64_t event :
          {other.heal_requested, other.healed, known ? -1 : other.requested})
