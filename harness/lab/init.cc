@@ -21,6 +21,7 @@
 
 #include "harness/lab/fd.h"
 #include "harness/lab/namespaces.h"
+#include "harness/lab/syscall_supervisor.h"
 #include "harness/lab/universe.h"
 
 namespace gameday::lab {
@@ -92,6 +93,23 @@ Status set_up(const InitSpec& spec) {
   return {};
 }
 
+bool send_descriptor(std::string_view text, int fd) {
+  std::string copy(text);
+  iovec data{copy.data(), copy.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fd)> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return ::sendmsg(kInitSocket, &message, MSG_NOSIGNAL) >= 0;
+}
+
 // In the forked child. Returns only when exec failed.
 void exec_server(const InitSpec& spec) {
   ::setsid();
@@ -107,6 +125,11 @@ void exec_server(const InitSpec& spec) {
   environment.push_back(nullptr);
   for (const auto& argument : spec.argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
+  // Last, so that nothing of ours is trapped but the exec itself.
+  if (!spec.filter.empty()) {
+    const auto listener = install_filter(spec.filter);
+    if (!listener || !send_descriptor(kListenerMessage, listener->get())) return;
+  }
   ::execvpe(arguments[0], arguments.data(), environment.data());
 }
 
@@ -205,18 +228,22 @@ void maybe_run_init(int argc, char** argv) {
 }
 
 Json to_json(const InitSpec& spec) {
+  Json filter = Json::array();
+  for (const auto& i : spec.filter) filter.push_back({i.code, i.jt, i.jf, i.k});
   return Json{{"hostname", spec.hostname}, {"directory", spec.directory},
               {"data", spec.data},         {"log", spec.log},
-              {"argv", spec.argv},         {"environment", spec.environment}};
+              {"argv", spec.argv},         {"environment", spec.environment},
+              {"filter", std::move(filter)}};
 }
 
 Result<InitSpec> parse_init_spec(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
   try {
     InitSpec spec{
-        json.at("hostname"), json.at("directory"), json.at("data"), json.at("log"), {}, {}};
+        json.at("hostname"), json.at("directory"), json.at("data"), json.at("log"), {}, {}, {}};
     spec.argv = json.at("argv").get<std::vector<std::string>>();
     spec.environment = json.at("environment").get<std::map<std::string, std::string>>();
+    for (const auto& i : json.at("filter")) spec.filter.push_back({i[0], i[1], i[2], i[3]});
     if (spec.argv.empty()) return fail("a node's command is empty");
     return spec;
   } catch (const std::exception& e) {

@@ -5,11 +5,15 @@
 //
 // It talks over one end of a SOCK_SEQPACKET pair, kInitSocket, in text messages:
 //   first, to it       the InitSpec as JSON
+//   from it            "listener" with a descriptor (SCM_RIGHTS), if the spec has a filter: that of
+//                      the server's seccomp filter. Its exec may wait for the first answer.
 //   from it            "started <pid namespace>" or "failed <why>"
 //   to it              "signal <n>": kill(-1, n), to every process of the node but itself
 //                      "term": SIGTERM to the server and SIGCONT to all
 //   from it, the last  "exited <wait status of the server>"
 #pragma once
+
+#include <linux/filter.h>
 
 #include <map>
 #include <string>
@@ -22,6 +26,7 @@ namespace gameday::lab {
 
 inline constexpr int kInitSocket = 3;
 inline constexpr const char* kInitCommand = "lab-init";
+inline constexpr const char* kListenerMessage = "listener";
 
 struct InitSpec {
   std::string hostname;
@@ -30,6 +35,7 @@ struct InitSpec {
   std::string log;        // gets stdout and stderr
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;  // complete
+  std::vector<sock_filter> filter;                 // of system calls; empty: none
 };
 Json to_json(const InitSpec& spec);
 Result<InitSpec> parse_init_spec(const std::string& text);

@@ -27,6 +27,8 @@ struct NodeState {
   fs::path directory;
   int netns = -1;
   std::unique_ptr<ClockControl> clock;
+  SyscallTable traps;               // complete before the first start
+  std::vector<sock_filter> filter;  // of them
 
   std::mutex control;  // one start, kill, pause... at a time; held while they wait
   std::unique_ptr<NodeProcess> process;  // of the current life or the last one
@@ -140,6 +142,9 @@ Status Lab::Impl::add_node(int number) {
     if (!clock) return tl::make_unexpected(clock.error());
     state->clock = std::move(*clock);
   }
+  auto filter = state->traps.filter();
+  if (!filter) return tl::make_unexpected(filter.error());
+  state->filter = std::move(*filter);
   nodes.push_back(state->node);
   states.push_back(std::move(state));
   return {};
@@ -154,7 +159,8 @@ InitSpec Lab::Impl::init_spec(const NodeState& state, const ProcessSpec& spec) c
                 {{"PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"},
                  {"HOME", state.node.data.string()},
                  {"TMPDIR", "/tmp"},
-                 {"LANG", "C.UTF-8"}}};
+                 {"LANG", "C.UTF-8"}},
+                state.filter};
   if (state.clock) init.environment.merge(state.clock->environment(faketime));
   for (const auto& [key, value] : spec.environment) init.environment[key] = value;
   return init;
@@ -176,7 +182,7 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   }
   state.spec = spec;
   state.pauses = 0;
-  auto process = NodeProcess::start(init_spec(state, spec), state.netns,
+  auto process = NodeProcess::start(init_spec(state, spec), state.netns, state.traps,
                                     [this, &state](int status) { ended(state, status); });
   const std::lock_guard lock(state.mutex);
   if (!process) {

@@ -376,6 +376,7 @@ TEST(InitSpec, FindsWhatATmpfsWouldHide) {
                 base / "n1/data",
                 base / "n1/log",
                 {base / "bin/server", "--conf=" + (base / "bin").string(), "/tmp", "/etc"},
+                {},
                 {}};
   EXPECT_EQ(needed_under(base.parent_path(), spec),
             (std::vector<std::string>{base / "bin", base / "n1"}));

@@ -11,6 +11,7 @@
 
 #include "harness/lab/init.h"
 #include "harness/lab/spawn.h"
+#include "harness/lab/syscall_supervisor.h"
 
 namespace gameday::lab {
 
@@ -20,8 +21,10 @@ class NodeProcess {
   using OnEnd = std::function<void(int wait_status)>;
 
   // Returns when the server's exec has succeeded. `on_end` is called once, from a thread of this
-  // object, when every process of this life is dead.
-  static Result<std::unique_ptr<NodeProcess>> start(const InitSpec& spec, int netns, OnEnd on_end);
+  // object, when every process of this life is dead. `traps` outlives it, and answers what the
+  // spec's filter traps, from before the exec on.
+  static Result<std::unique_ptr<NodeProcess>> start(const InitSpec& spec, int netns,
+                                                    const SyscallTable& traps, OnEnd on_end);
   ~NodeProcess();  // kills and waits
 
   void signal_all(int signal);  // every process of the node, at once
@@ -34,10 +37,12 @@ class NodeProcess {
   const std::string& pid_namespace() const { return pid_namespace_; }  // as /proc/<pid>/ns/pid
 
  private:
-  NodeProcess(std::unique_ptr<Child> child, Fd socket, std::string pid_namespace);
+  NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor, std::unique_ptr<Child> child, Fd socket,
+              std::string pid_namespace);
   void watch(const OnEnd& on_end);
   void send(const std::string& message);
 
+  std::unique_ptr<SyscallSupervisor> supervisor_;  // null: nothing is trapped. Outlives the child
   std::unique_ptr<Child> child_;
   Fd socket_;
   std::string pid_namespace_;
