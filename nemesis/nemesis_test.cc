@@ -1,8 +1,11 @@
 // The faults against a lab of real processes.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <thread>
 
+#include "harness/lab/fd.h"
 #include "harness/lab/test_server.h"
 #include "harness/lab/universe.h"
 #include "nemesis/catalog.h"
@@ -19,6 +22,10 @@ template <typename T>
 T must(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().message);
   return std::move(*result);
+}
+
+void must(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message);
 }
 
 bool eventually(const std::function<bool()>& condition) {
@@ -91,6 +98,73 @@ TEST_F(NemesisTest, PartitionsCutExactlyTheGrudge) {
     EXPECT_EQ(must(lab->firewall().rules_in_force()), 0U);
   }
   EXPECT_EQ(testing::cut_pairs(*lab), Pairs{});
+}
+
+TEST_F(NemesisTest, PartitionsByRole) {
+  up(5);
+  leaders = {"n2", "n4"};
+  const auto cut = [&](const Json& parameters) {
+    auto fault = must(inject("partition", parameters));
+    Pairs pairs = testing::cut_pairs(*lab);
+    EXPECT_TRUE(heal(fault).effective);
+    return pairs;
+  };
+  EXPECT_EQ(cut({{"shape", "primaries"}}),
+            (Pairs{"n1>n2", "n1>n4", "n2>n1", "n2>n3", "n2>n5", "n3>n2", "n3>n4", "n4>n1", "n4>n3",
+                   "n4>n5", "n5>n2", "n5>n4"}));
+  EXPECT_EQ(cut({{"shape", "leader-minority"}, {"order", {"n5"}}}),
+            (Pairs{"n1>n2", "n1>n5", "n2>n1", "n2>n3", "n2>n4", "n3>n2", "n3>n5", "n4>n2", "n4>n5",
+                   "n5>n1", "n5>n3", "n5>n4"}));
+  const Pairs halves = cut({{"shape", "random-halves"}, {"seed", 7}});
+  EXPECT_EQ(halves.size(), 12U);
+  EXPECT_EQ(cut({{"shape", "random-halves"}, {"seed", 7}, {"order", {"n1"}}}), halves);
+  EXPECT_FALSE(cut({{"shape", "ring-stochastic"}, {"seed", 3}}).empty());
+}
+
+TEST_F(NemesisTest, PartitionsCutClientsFromNodes) {
+  up(3);
+  auto fault = must(inject("partition", {{"shape", "clients"}, {"order", {"leader"}}}));
+  EXPECT_TRUE(answers("n1"));
+  EXPECT_FALSE(answers("n2"));
+  Proof proof = heal(fault);
+  EXPECT_EQ(proof.detail["packets_by_pair"]["clients>n2"], 1);
+  EXPECT_EQ(proof.detail["packets_by_pair"]["n2>clients"], 0);
+  fault = must(inject("partition", {{"shape", "clients-minority"}, {"order", {"n3"}}}));
+  EXPECT_FALSE(answers("n1"));
+  EXPECT_FALSE(answers("n2"));
+  EXPECT_TRUE(answers("n3"));
+  EXPECT_TRUE(heal(fault).effective);
+  EXPECT_TRUE(answers("n1"));
+}
+
+// A connection of n1 to n2, seen from n1.
+class Connection {
+ public:
+  Connection(lab::Lab& lab, const std::string& from, const std::string& to) {
+    must(lab.in_node_network(from, [&] { fd_ = lab::Fd(testing::open_tcp(lab.node(to)->address)); }));
+  }
+  bool established() const {
+    char byte = 0;
+    return ::recv(fd_.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  }
+
+ private:
+  lab::Fd fd_;
+};
+
+TEST_F(NemesisTest, EstablishedConnectionsAreResetOnDemand) {
+  up(3);
+  const Connection cut(*lab, "n1", "n2"), kept(*lab, "n3", "n2"), later(*lab, "n1", "n3");
+  auto fault = must(inject("partition", {{"shape", "halves"}, {"order", {"n1", "n3"}}, {"size", 2}}));
+  EXPECT_TRUE(cut.established());  // it starves, but nobody has told it
+  EXPECT_FALSE(heal(fault).effective);
+  fault = must(inject("partition", {{"shape", "one"}, {"order", {"n1"}}, {"reset", true}}));
+  EXPECT_FALSE(cut.established());
+  EXPECT_FALSE(later.established());
+  EXPECT_TRUE(kept.established());
+  const Proof proof = heal(fault);
+  EXPECT_TRUE(proof.effective);
+  EXPECT_EQ(proof.detail["reset"].size(), 2U) << proof.detail;
 }
 
 TEST_F(NemesisTest, APartitionThatNobodyNoticedIsVacuous) {

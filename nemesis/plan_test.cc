@@ -87,13 +87,48 @@ TEST(Grudge, InARingAllReachAMajorityAndNoTwoTheSame) {
   }
 }
 
+TEST(Grudge, ARingIsPerfectWhereTheNumberOfNodesAllowsIt) {
+  for (int n : {4, 5, 8, 9, 12, 13, 64}) {
+    const auto grudge = grudge_of({Shape::ring}, names(n));
+    for (const auto& node : names(n))
+      EXPECT_EQ(reaches(grudge, names(n), node).size(), static_cast<std::size_t>(n / 2 + 1)) << n;
+  }
+}
+
+TEST(Grudge, InAStochasticRingAllReachAMajority) {
+  std::set<Grudge> different;
+  for (int n = 3; n <= 20; ++n)
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      const auto grudge = grudge_of({Shape::ring_stochastic, 1, true, seed}, names(n));
+      EXPECT_EQ(grudge, grudge_of({Shape::ring_stochastic, 1, true, seed}, names(n)));
+      EXPECT_FALSE(grudge.empty()) << n;
+      EXPECT_TRUE(is_symmetric(grudge)) << n;
+      for (const auto& node : names(n)) {
+        EXPECT_GE(reaches(grudge, names(n), node).size(), static_cast<std::size_t>(n / 2 + 1));
+        EXPECT_LE(reaches(grudge, names(n), node).size(), static_cast<std::size_t>(n / 2 + 2));
+      }
+      if (n == 7) different.insert(grudge);
+    }
+  EXPECT_GT(different.size(), 40U);
+}
+
+TEST(Grudge, ClientsCanBeCutFromNodes) {
+  EXPECT_EQ(grudge_of({Shape::clients, 1}, names(3)),
+            (Grudge{{"n1", {kClients}}, {kClients, {"n1"}}}));
+  EXPECT_EQ(grudge_of({Shape::clients_minority}, names(5)),
+            (Grudge{{"n3", {kClients}},
+                    {"n4", {kClients}},
+                    {"n5", {kClients}},
+                    {kClients, {"n3", "n4", "n5"}}}));
+}
+
 TEST(Grudge, EveryShapeCutsSomethingWhateverTheSize) {
-  for (Shape shape : {Shape::halves, Shape::majority, Shape::one, Shape::ring, Shape::bridge,
-                      Shape::one_way, Shape::isolate_majority})
+  for (std::string_view name : kShapeNames)
     for (int n = 2; n <= 9; ++n)
       for (std::size_t size : {0U, 1U, 4U, 99U}) {
-        EXPECT_FALSE(grudge_of({shape, size, true}, names(n)).empty()) << to_string(shape) << n;
-        EXPECT_TRUE(grudge_of({shape, size, true}, names(1)).empty());
+        const Shape shape = parse_shape(name).value();
+        EXPECT_FALSE(grudge_of({shape, size, true}, names(n)).empty()) << name << n;
+        EXPECT_EQ(grudge_of({shape, size, true}, names(1)).empty(), !name.starts_with("clients"));
       }
 }
 
@@ -162,8 +197,8 @@ TEST(Catalog, PlansHaveVariety) {
     leader += plan["order"][0] == kLeader;
     shapes3.insert(find("partition")->plan(rng, names(3))["shape"].get<std::string>());
   }
-  EXPECT_EQ(shapes5.size(), 7U);
-  EXPECT_EQ(shapes3.size(), 4U);
+  EXPECT_EQ(shapes5.size(), kShapeNames.size());
+  EXPECT_EQ(shapes3.size(), 7U);
   EXPECT_NEAR(leader, 500, 60);
   double smallest = 1e9, largest = 0;
   for (int i = 0; i < 1000; ++i) {

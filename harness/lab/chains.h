@@ -33,7 +33,8 @@ class Chains {
   Chains(Chains&& other) noexcept;
 
   Result<int> add(const Rules& rules);  // its id
-  // Takes the set out, in one transaction as well, and returns what each rule had matched in the end.
+  // Takes the set out, in one transaction as well, and returns what each rule had matched in the end;
+  // an Error if the kernel still has it in force then.
   Result<std::vector<Count>> remove(int id);
   Result<std::vector<Count>> counts(int id) const;  // so far, in the order given to add()
   Result<std::size_t> rules_in_force() const;       // in the kernel, of all sets
@@ -45,7 +46,7 @@ class Chains {
 
  private:
   struct Line {
-    std::string chain;
+    std::string chain, rule;
     Count count;
   };
   Chains() = default;
@@ -53,13 +54,15 @@ class Chains {
   Status commit(const std::string& lines) const;
   Status timed_commit(const std::string& lines);
   Result<std::vector<Line>> saved() const;
-  Result<std::vector<Count>> read(int id) const;
+  Result<std::vector<Count>> read(int id, const std::vector<Line>& lines) const;
+  bool in_force(const std::string& chain, const std::vector<Line>& lines) const;
 
   int netns_ = -1;
   std::string table_, root_, restore_, save_;
   std::map<std::string, std::string> environment_;
   mutable std::mutex mutex_;
   std::map<int, std::size_t> sets_;  // how many rules each has
+  std::string leftover_;  // takes away the chain that went out of force last, with the next transaction
   int next_ = 1;
   std::chrono::nanoseconds last_transaction_{0};
 };

@@ -46,7 +46,8 @@ class Firewall {
 
   // Puts a set in force: one iptables-restore, one transaction, all rules or none. Its id.
   Result<int> add(const std::vector<Rule>& rules);
-  // Takes it out again, in one transaction as well, and returns what it had matched in the end.
+  // Takes it out again, in one transaction as well, and returns what it had matched in the end; an
+  // Error if the kernel still has it in force then.
   Result<std::vector<Counter>> remove(int id);
   // What it has matched so far, one Counter a rule, in the order given to add().
   Result<std::vector<Counter>> counters(int id) const;

@@ -225,6 +225,13 @@ int connect_tcp(const std::string& address, int timeout_ms) {
   return error;
 }
 
+int open_tcp(const std::string& address) {
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto to = socket_address(address);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return -1;
+  return ::dup(socket.get());
+}
+
 double ms(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }

@@ -55,6 +55,7 @@ std::vector<std::string> cut_pairs(const Lab& lab);
 
 // connect(2) from the calling thread's network; the errno, 0 when it worked.
 int connect_tcp(const std::string& address, int timeout_ms);
+int open_tcp(const std::string& address);  // the same as a descriptor, -1: it did not work
 
 double ms(std::chrono::nanoseconds duration);
 
