@@ -43,10 +43,10 @@ bool is_standstill(const FaultRecord& fault) {
   return is_kind(fault, "pause") || is_kind(fault, "freeze");
 }
 
-// A kill that leaves its targets down until it is healed. Other styles restart them: they are up
-// for some of the fault.
+// A kill that leaves its targets down until it is healed. Other styles, and a restart with a delay,
+// let them be up for some of the fault.
 bool is_outage(const FaultRecord& fault) {
-  if (!is_kind(fault, "kill")) return false;
+  if (!is_kind(fault, "kill") || find_field(fault, "delay_ms") != nullptr) return false;
   const Json* style = find_field(fault, "style");
   return style == nullptr || *style == "down";
 }

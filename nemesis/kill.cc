@@ -1,7 +1,11 @@
-// kill -9: every process of a node at once, restarted when the fault heals ("down"), or at once and
-// several times in a row ("bounce").
+// Every process of a node dies at once, by kill -9 or after a SIGTERM. Restarted when the fault heals or
+// after a delay ("down", "term"), or killed again each time it has run for a while: some times
+// ("bounce"), or until the fault heals ("crash-loop").
+#include <signal.h>
+
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -15,20 +19,55 @@ Json plan(Rng& rng, const std::vector<std::string>& nodes) {
   const std::size_t count =
       draw_count(rng, nodes.size(), {.one = 45, .minority = 15, .majority = 20, .all = 20});
   Json parameters = {{"style", "down"}, {"order", draw_order(rng, nodes)}, {"count", count}};
-  if (rng.chance(0.3)) {
+  const double style = rng.unit();
+  if (style < 0.3) {
     parameters["style"] = "bounce";
     parameters["rounds"] = rng.between(2, 4);
-    parameters["up_ms"] = rng.between(50, 500);  // a life; the gap between two is the restart's
+  } else if (style < 0.4) {
+    parameters["style"] = "crash-loop";
+  } else if (style < 0.55) {
+    parameters["style"] = "term";
   }
+  // A life; the gap between two is the restart's, or this delay.
+  if (style < 0.4) parameters["up_ms"] = rng.between(50, 500);
+  if (style > 0.3 && rng.chance(0.25)) parameters["delay_ms"] = rng.between(100, 1500);
   return parameters;
 }
 
+constexpr int kGraceMs = 5000;
+
+struct Style {
+  bool term = false;
+  std::optional<int> rounds;  // kills, none: until healed
+  std::chrono::milliseconds up, delay, grace;
+  bool by_itself = false;  // it restarts the nodes before it is healed
+};
+
+Style parse(const Json& parameters) {
+  const std::string name = parameters.value("style", "down");
+  Style style;
+  style.term = name == "term";
+  if (name != "crash-loop") style.rounds = name == "bounce" ? parameters.value("rounds", 2) : 1;
+  style.up = std::chrono::milliseconds(parameters.value("up_ms", 100));
+  style.delay = std::chrono::milliseconds(parameters.value("delay_ms", 0));
+  style.grace = std::chrono::milliseconds(parameters.value("grace_ms", kGraceMs));
+  style.by_itself = name == "bounce" || name == "crash-loop" || parameters.contains("delay_ms");
+  return style;
+}
+
 std::string describe(const Json& parameters) {
-  const std::string who = describe_targets(parameters);
-  if (parameters.value("style", "down") == "bounce")
-    return fmt::format("kill -9 {} {} times, restarted at once and killed again after {} ms", who,
-                       parameters.value("rounds", 2), parameters.value("up_ms", 100));
-  return fmt::format("kill -9 {}, restart at the end", who);
+  const Style style = parse(parameters);
+  std::string text = style.term
+                         ? fmt::format("SIGTERM to {}, SIGKILL after {} ms",
+                                       describe_targets(parameters), style.grace.count())
+                         : fmt::format("kill -9 {}", describe_targets(parameters));
+  if (style.rounds != 1)
+    text += style.rounds ? fmt::format(" {} times", *style.rounds) : " over and over";
+  text += !style.by_itself             ? ", restart at the end"
+          : style.delay.count() == 0 ? ", restarted at once"
+                                       : fmt::format(", restarted after {} ms", style.delay.count());
+  if (style.rounds != 1) text += fmt::format(" and killed again after {} ms", style.up.count());
+  return text;
 }
 
 double ms(std::chrono::nanoseconds duration) {
@@ -37,22 +76,25 @@ double ms(std::chrono::nanoseconds duration) {
 
 class ActiveKill : public ActiveFault {
  public:
-  ActiveKill(lab::Lab& lab, Json parameters, std::vector<std::string> targets)
-      : lab_(lab), deaths_(lab), parameters_(std::move(parameters)), targets_(std::move(targets)) {}
+  ActiveKill(lab::Lab& lab, const Json& parameters, std::vector<std::string> targets)
+      : lab_(lab),
+        deaths_(lab),
+        style_(parse(parameters)),
+        name_(parameters.value("style", "down")),
+        targets_(std::move(targets)) {}
   ~ActiveKill() override { (void)restart_all(); }
 
   Status begin() {
     Status status = kill_all();
-    const int rounds = parameters_.value("rounds", 2);
-    const std::chrono::milliseconds up(parameters_.value("up_ms", 100));
-    if (status && parameters_.value("style", "down") == "bounce")
-      bouncer_ =
-          std::jthread([this, rounds, up](std::stop_token stop) { bounce(stop, rounds, up); });
+    if (status && style_.by_itself)
+      cycler_ = std::jthread([this](std::stop_token stop) { cycle(stop); });
     return status;
   }
 
   Json description() const override {
-    return Json{{"targets", targets_}, {"style", parameters_.value("style", "down")}};
+    Json result = {{"targets", targets_}, {"style", name_}};
+    if (style_.by_itself) result["delay_ms"] = style_.delay.count();
+    return result;
   }
 
   Result<Proof> heal() override {
@@ -67,7 +109,9 @@ class ActiveKill : public ActiveFault {
                                       join({killed_.begin(), killed_.end()}), kills_,
                                       kills_ == 1 ? "" : "s", ms(longest_))
                         : fmt::format("{} did not run: nothing to kill", join(targets_));
+    for (const auto& ending : endings_) proof.summary += "; " + ending;
     proof.detail = {{"kills", kills_}, {"dead_within_ms", ms(longest_)}, {"nodes", nodes_}};
+    if (style_.term) proof.detail["terminated"] = terminated_;
     deaths_.report(proof);
     return proof;
   }
@@ -78,7 +122,7 @@ class ActiveKill : public ActiveFault {
     const std::lock_guard lock(mutex_);
     for (const auto& node : targets_) {
       if (!lab_.alive(node)) continue;
-      auto took = lab_.kill(node);
+      auto took = style_.term ? terminate(node) : lab_.kill(node);
       if (!took && lab_.alive(node)) return tl::make_unexpected(took.error());
       if (!took) continue;  // it died by itself in between
       ++kills_;
@@ -87,6 +131,21 @@ class ActiveKill : public ActiveFault {
       down_.insert(node);
     }
     return {};
+  }
+
+  Result<std::chrono::nanoseconds> terminate(const std::string& node) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto exit = lab_.terminate(node, style_.grace);
+    if (!exit) return tl::make_unexpected(exit.error());
+    const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - begin;
+    const bool obeyed = exit->signal != SIGKILL;
+    endings_.push_back(obeyed ? fmt::format("{} {:.0f} ms after SIGTERM", lab::describe(*exit), ms(took))
+                              : fmt::format("{} ignored SIGTERM for {} ms and was killed", node,
+                                            style_.grace.count()));
+    Json& detail = terminated_[node] = {{"grace_exceeded", !obeyed}, {"took_ms", ms(took)}};
+    if (exit->code) detail["code"] = *exit->code;
+    if (exit->signal) detail["signal"] = *exit->signal;
+    return took;
   }
 
   Status restart() {
@@ -101,40 +160,47 @@ class ActiveKill : public ActiveFault {
     return {};
   }
 
-  void bounce(const std::stop_token& stop, int rounds, std::chrono::milliseconds up) {
+  // After the first kill: down for the delay, up for a life, and again.
+  void cycle(const std::stop_token& stop) {
     std::mutex unused;
     std::condition_variable_any sleeper;
     std::unique_lock lock(unused);
-    Status status = restart();
-    for (int round = 1; round < rounds && status; ++round) {
-      sleeper.wait_for(lock, stop, up, [] { return false; });
-      if (stop.stop_requested()) return;
+    const auto stopped_within = [&](std::chrono::milliseconds time) {
+      sleeper.wait_for(lock, stop, time, [] { return false; });
+      return stop.stop_requested();
+    };
+    Status status;
+    for (int kills = 1; status && !stopped_within(style_.delay); ++kills) {
+      status = restart();
+      if (!status || style_.rounds == kills || stopped_within(style_.up)) break;
       status = kill_all();
-      if (status) status = restart();
     }
     const std::lock_guard guard(mutex_);
     if (!status) error_ = status.error().message;
   }
 
   Status restart_all() {
-    if (bouncer_.joinable()) {
-      bouncer_.request_stop();
-      bouncer_.join();
+    if (cycler_.joinable()) {
+      cycler_.request_stop();
+      cycler_.join();
     }
     return restart();
   }
 
   lab::Lab& lab_;
   DeathWatch deaths_;
-  const Json parameters_;
+  const Style style_;
+  const std::string name_;
   const std::vector<std::string> targets_;
-  std::mutex mutex_;  // for all below, between the bouncer and us
+  std::mutex mutex_;  // for all below, between the cycler and us
   std::set<std::string> killed_, down_;
   int kills_ = 0;
   std::chrono::nanoseconds longest_{0};
   Json nodes_ = Json::object();
+  Json terminated_ = Json::object();
+  std::vector<std::string> endings_;  // what SIGTERM did, in words
   std::string error_;
-  std::jthread bouncer_;
+  std::jthread cycler_;
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
@@ -145,14 +211,16 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   return fault;
 }
 
-constexpr std::string_view kStyles[]{"down", "bounce"};
+constexpr std::string_view kStyles[]{"down", "term", "bounce", "crash-loop"};
 constexpr Parameter kParameters[]{
     {.name = "style", .words = kStyles},
     kOrderParameter,
     kCountParameter,
     kTargetsParameter,
     {.name = "rounds", .kind = Parameter::Kind::whole, .least = 1, .most = 1e4},
-    {.name = "up_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6}};
+    {.name = "up_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6},
+    {.name = "delay_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6},
+    {.name = "grace_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6}};
 
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kKill, context, inject);
@@ -161,7 +229,7 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kKill{
-    "kill",      "kill -9 nodes and restart them, later or at once and repeatedly",
+    "kill",      "end nodes, by kill -9 or SIGTERM, and restart them: later, at once, or over and over",
     plan,        describe,
     kParameters, make};
 
