@@ -8,6 +8,8 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
+#include "sut/http/checksum.h"
+
 namespace gameday::http {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -23,8 +25,9 @@ beast::string_view view(std::string_view s) { return {s.data(), s.size()}; }
 }  // namespace
 
 struct Client::Impl {
-  Impl(const std::string& address, std::uint16_t port)
-      : endpoint(asio::ip::make_address(address), port),
+  Impl(const std::string& address, std::uint16_t port, bool check)
+      : checked(check),
+        endpoint(asio::ip::make_address(address), port),
         host(address + ":" + std::to_string(port)),
         stream(loop) {}
 
@@ -71,6 +74,7 @@ struct Client::Impl {
     return tl::make_unexpected(ClientError{sent, what + ": " + why});
   }
 
+  const bool checked;
   asio::io_context loop{1};
   asio::ip::tcp::endpoint endpoint;
   std::string host;
@@ -79,8 +83,8 @@ struct Client::Impl {
   bool open = false;
 };
 
-Client::Client(const std::string& address, std::uint16_t port)
-    : impl_(std::make_unique<Impl>(address, port)) {}
+Client::Client(const std::string& address, std::uint16_t port, bool checked)
+    : impl_(std::make_unique<Impl>(address, port, checked)) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
@@ -94,9 +98,18 @@ tl::expected<ClientResponse, ClientError> Client::call(const ClientRequest& requ
   bhttp::request<bhttp::string_body> message;
   message.version(11);
   message.method_string(view(request.method));
-  message.target(view(request.target));
+  const std::string target =
+      c.checked ? std::string(kCheckedPrefix) + request.target : request.target;
+  message.target(target);
   message.set(bhttp::field::host, c.host);
   for (const auto& [name, value] : request.headers) message.set(name, value);
+  std::string checksum;
+  if (c.checked) {
+    const std::vector<std::pair<std::string_view, std::string_view>> headers(
+        request.headers.begin(), request.headers.end());
+    checksum = request_checksum(request.method, target, headers, request.body);
+    message.set(view(kChecksumHeader), checksum);
+  }
   if (!request.body.empty()) message.set(bhttp::field::content_type, "application/json");
   message.body() = request.body;
   message.prepare_payload();
@@ -112,7 +125,13 @@ tl::expected<ClientResponse, ClientError> Client::call(const ClientRequest& requ
     return c.failed(true, "receive", error);
   if (!parser.keep_alive()) c.close();
   auto answer = parser.release();
-  return ClientResponse{static_cast<int>(answer.result_int()), std::move(answer.body())};
+  const int status = static_cast<int>(answer.result_int());
+  if (c.checked &&
+      answer[view(kChecksumHeader)] != view(answer_checksum(checksum, status, answer.body()))) {
+    c.close();
+    return tl::make_unexpected(ClientError{true, "receive: the answer was damaged on the way"});
+  }
+  return ClientResponse{status, std::move(answer.body())};
 }
 
 }  // namespace gameday::http

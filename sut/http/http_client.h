@@ -33,7 +33,9 @@ class Client {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Client(const std::string& address, std::uint16_t port);
+  // checked: every request and answer is checked from end to end (checksum.h). An answer that was
+  // damaged is an error, sent true.
+  Client(const std::string& address, std::uint16_t port, bool checked = false);
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

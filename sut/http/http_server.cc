@@ -14,6 +14,8 @@
 #include <iterator>
 #include <optional>
 
+#include "sut/http/checksum.h"
+
 namespace gameday::http {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -108,17 +110,25 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
     http_10_ = message.version() < 11;
+    head_only_ = message.method() == beast::http::verb::head;
     Request request;
     request.method = view(message.method_string());
-    const std::string_view target = view(message.target());
-    const std::size_t question = target.find('?');
-    request.path = target.substr(0, question);
-    if (question != std::string_view::npos) request.query = target.substr(question + 1);
-    request.body = message.body();
+    std::string_view target = view(message.target());
     for (const auto& field : message) {
       request.headers.emplace_back(view(field.name_string()), view(field.value()));
     }
-    head_only_ = message.method() == beast::http::verb::head;
+    request.body = message.body();
+    checksum_ = request.header(kChecksumHeader);
+    const bool demanded = target.starts_with(kCheckedPrefix);
+    if ((demanded || !checksum_.empty()) &&
+        checksum_ != request_checksum(request.method, target, request.headers, request.body)) {
+      keep_alive_ = false;  // where the next request begins is not known either
+      return write({.status = 400, .body = error_body(400, "damaged: X-Checksum does not fit")});
+    }
+    if (demanded) target.remove_prefix(kCheckedPrefix.size());
+    const std::size_t question = target.find('?');
+    request.path = target.substr(0, question);
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
     handler_(request, [self = shared_from_this()](Response response) { self->write(response); });
   }
 
@@ -132,6 +142,7 @@ class Session : public std::enable_shared_from_this<Session> {
                                                        : 400;
     keep_alive_ = false;
     head_only_ = false;  // that was the request before
+    checksum_.clear();
     write({.status = status, .body = error_body(status, error.message())});
   }
 
@@ -140,11 +151,12 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto reason =
         beast::http::obsolete_reason(static_cast<beast::http::status>(response.status));
     fmt::format_to(std::back_inserter(out_),
-                   "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
+                   "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}{}\r\n",
                    response.status, view(reason), response.content_type, response.body.size(),
                    !keep_alive_ ? "Connection: close\r\n"
                    : http_10_   ? "Connection: keep-alive\r\n"
-                                : "");
+                                : "",
+                   checksum_header(response));
     if (!head_only_) out_ += response.body;
     stream_.expires_after(options_.idle_timeout);
     asio::async_write(stream_, asio::buffer(out_),
@@ -156,6 +168,12 @@ class Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
+  std::string checksum_header(const Response& response) const {
+    if (checksum_.empty()) return {};
+    return fmt::format("{}: {}\r\n", kChecksumHeader,
+                       answer_checksum(checksum_, response.status, response.body));
+  }
+
   beast::tcp_stream stream_;
   ServerOptions options_;
   Handler handler_;
@@ -163,6 +181,7 @@ class Session : public std::enable_shared_from_this<Session> {
   beast::flat_buffer buffer_;
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   std::string out_;
+  std::string checksum_;  // the request's; empty: none
   bool keep_alive_ = true;
   bool http_10_ = false;
   bool head_only_ = false;

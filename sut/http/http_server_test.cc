@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <thread>
 
+#include "sut/http/checksum.h"
+#include "sut/http/http_client.h"
 #include "sut/http/url.h"
 
 namespace gameday::http {
@@ -176,6 +180,62 @@ TEST_F(HttpServerTest, InvitesNoBodyThatIsNotWanted) {
   const std::string unknown = "PUT / HTTP/1.1\r\nHost: h\r\nExpect: else\r\nContent-Length: 4\r\n";
   const std::string other = exchange(unknown + close + "\r\nbody");
   EXPECT_TRUE(other.starts_with("HTTP/1.1 200 ")) << other;
+}
+
+// Whatever single byte of a checked request is damaged, what was asked for is never done: the server
+// sees it, or the request no longer is one.
+TEST_F(HttpServerTest, ACheckedRequestIsTakenWholeOrNotAtAll) {
+  const std::string checksum = request_checksum(
+      "PUT", "/checked/x?q=1", {{"X-Header", "h"}}, "body");
+  const std::string request = fmt::format(
+      "PUT /checked/x?q=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Header: h\r\n"
+      "X-Checksum: {}\r\nContent-Length: 4\r\n\r\nbody", checksum);
+  const std::string whole = exchange(request);
+  EXPECT_TRUE(whole.starts_with("HTTP/1.1 200 ")) << whole;
+  EXPECT_TRUE(whole.ends_with("PUT /x q=1 h body")) << whole;
+  EXPECT_NE(whole.find("X-Checksum: " + answer_checksum(checksum, 200, "PUT /x q=1 h body")),
+            std::string::npos) << whole;
+  for (std::size_t at = 0; at < request.size(); ++at) {
+    // A longer body than was sent is waited for: that ends by a deadline.
+    const std::string_view left = std::string_view(request).substr(at);
+    if (left.size() <= 9 && left.size() > 4) continue;  // "4\r\n\r\n"
+    std::string damaged = request;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x11);
+    if (damaged.find("Content-Length: 4\r\n\r\n") == std::string::npos) continue;
+    if (damaged.find("\r\nConnection: close\r\n") == std::string::npos) continue;
+    const std::string answer = exchange(damaged);
+    const bool unharmed = answer.ends_with("PUT /x q=1 h body");  // only Host is not covered
+    EXPECT_TRUE(!answer.starts_with("HTTP/1.1 200 ") || unharmed) << damaged << answer;
+  }
+  std::string unchecked = request;
+  unchecked.replace(unchecked.find("X-Checksum"), 10, "X-Nonsense");
+  EXPECT_TRUE(exchange(unchecked).starts_with("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpServerTest, AClientNoticesAnAnswerThatWasDamaged) {
+  Client checked("127.0.0.1", server_->port(), true);
+  const ClientRequest request{.method = "PUT", .target = "/x", .body = "b",
+                              .headers = {{"X-Header", "h"}}};
+  const auto deadline = [] { return Client::Clock::now() + std::chrono::seconds(20); };
+  const auto answer = checked.call(request, deadline());
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->body, "PUT /x  h b");
+  // A server that answers with a checksum that does not fit.
+  boost::asio::io_context loop;
+  boost::asio::ip::tcp::acceptor acceptor(
+      loop, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  std::jthread liar([&] {
+    auto socket = acceptor.accept();
+    char buffer[1000];
+    (void)socket.receive(boost::asio::buffer(buffer));
+    const std::string_view lie =
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Checksum: 12345678\r\n\r\nok";
+    (void)socket.send(boost::asio::buffer(lie));
+  });
+  Client lied_to("127.0.0.1", acceptor.local_endpoint().port(), true);
+  const auto lie = lied_to.call(request, deadline());
+  ASSERT_FALSE(lie);
+  EXPECT_TRUE(lie.error().sent);
 }
 
 TEST_F(HttpServerTest, RefusesAnAddressInUse) {

@@ -1,19 +1,34 @@
 #include "sut/search/frame.h"
 
+#include <zlib.h>
+
 #include "sut/search/bytes.h"
 
 namespace gameday::search {
 namespace {
 
-constexpr std::string_view protocol = "searchd-peer-1";
+constexpr std::string_view protocol = "searchd-peer-2";
 constexpr std::size_t place_bytes = 24;
+constexpr std::size_t frame_header_bytes = 12;
+
+std::uint32_t checksum(std::string_view bytes) {
+  return static_cast<std::uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
 
 }  // namespace
 
 void put_frame(std::string& out, FrameKind kind, std::string_view content) {
+  const std::size_t begin = out.size();
   put(out, static_cast<std::uint32_t>(content.size() + 1));
+  put(out, checksum(std::string_view(out).substr(begin)));
+  const std::size_t crc_at = out.size();
+  put(out, std::uint32_t{0});
   put(out, static_cast<std::uint8_t>(kind));
   out += content;
+  std::string crc;
+  put(crc, checksum(std::string_view(out).substr(begin + frame_header_bytes)));
+  out.replace(crc_at, crc.size(), crc);
 }
 
 void FrameReader::feed(std::string_view bytes) {
@@ -24,20 +39,19 @@ void FrameReader::feed(std::string_view bytes) {
 
 std::optional<FrameReader::Frame> FrameReader::next() {
   if (malformed_) return std::nullopt;
-  ByteReader in(std::string_view(buffer_).substr(taken_));
+  const std::string_view bytes = std::string_view(buffer_).substr(taken_);
+  ByteReader in(bytes);
   const auto size = in.take<std::uint32_t>();
+  const auto size_crc = in.take<std::uint32_t>();
+  const auto crc = in.take<std::uint32_t>();
   if (!in.ok()) return std::nullopt;
-  if (size == 0 || size > max_frame_bytes) {
-    malformed_ = true;
-    return std::nullopt;
-  }
-  if (in.left() < size) return std::nullopt;
+  malformed_ = size == 0 || size > max_frame_bytes || checksum(bytes.substr(0, 4)) != size_crc;
+  if (malformed_ || in.left() < size) return std::nullopt;
+  malformed_ = checksum(bytes.substr(frame_header_bytes, size)) != crc;
   const auto kind = in.take<std::uint8_t>();
-  if (kind >= frame_kinds) {
-    malformed_ = true;
-    return std::nullopt;
-  }
-  taken_ += 4 + std::size_t{size};
+  malformed_ = malformed_ || kind >= frame_kinds;
+  if (malformed_) return std::nullopt;
+  taken_ += frame_header_bytes + std::size_t{size};
   return Frame{.kind = static_cast<FrameKind>(kind), .content = in.take_bytes(size - 1)};
 }
 

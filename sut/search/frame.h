@@ -1,4 +1,7 @@
-// Frames between nodes: size u32 (of kind and content) | kind u8 | content, little-endian.
+// Frames between nodes: size u32 (of kind and content) | crc32 u32 of the size | crc32 u32 of kind and
+// content | kind u8 | content, little-endian. TCP's own checksum is too weak to rely on (Stone and
+// Partridge, "When the CRC and TCP Checksum Disagree", SIGCOMM 2000), and a wrong size would have the
+// reader wait for megabytes that never come.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +31,7 @@ class FrameReader {
   };
 
   void feed(std::string_view bytes);
-  std::optional<Frame> next();  // nothing: incomplete, or malformed
+  std::optional<Frame> next();  // nothing: incomplete, malformed or damaged on the way
   bool malformed() const { return malformed_; }
 
  private:

@@ -28,19 +28,27 @@ TEST(FrameReader, PutsFramesTogetherFromAnyPieces) {
 }
 
 TEST(FrameReader, RefusesWhatIsNoFrame) {
-  std::string too_long;
-  put(too_long, static_cast<std::uint32_t>(max_frame_bytes + 1));
-  std::string empty;
-  put(empty, std::uint32_t{0});
   std::string unknown;
-  put(unknown, std::uint32_t{1});
-  put(unknown, std::uint8_t{frame_kinds});
-  for (const std::string& bytes : {too_long, empty, unknown, std::string("GET / HTTP/1.1\r\n")}) {
+  put_frame(unknown, static_cast<FrameKind>(frame_kinds), "");
+  for (const std::string& bytes : {std::string(12, '\0'), unknown, std::string("GET / HTTP/1.1\r\n")}) {
     FrameReader reader;
     reader.feed(bytes);
     EXPECT_FALSE(reader.next());
     EXPECT_TRUE(reader.malformed());
     EXPECT_FALSE(reader.next());
+  }
+}
+
+TEST(FrameReader, RefusesAFrameWithAnyBitFlippedAtOnce) {
+  std::string whole;
+  put_frame(whole, FrameKind::forward, "some content");
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    FrameReader reader;
+    reader.feed(damaged);
+    EXPECT_FALSE(reader.next()) << bit;
+    EXPECT_TRUE(reader.malformed()) << bit;
   }
 }
 
@@ -59,7 +67,7 @@ TEST(Frame, ContentsSurviveEncodingAndNothingElseDoes) {
     EXPECT_FALSE(decode_forward(encode(forward).substr(0, size))) << size;
   }
   EXPECT_FALSE(decode_forward(encode(forward) + "x"));
-  EXPECT_FALSE(decode_hello("searchd-peer-2...."));
+  EXPECT_FALSE(decode_hello("searchd-peer-3...."));
   std::string huge;
   put(huge, std::uint64_t{1});
   put(huge, ~std::uint32_t{0});

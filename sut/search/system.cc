@@ -40,7 +40,7 @@ class SearchSystem final : public System {
   }
 
   std::optional<NodeStatus> status(const Node& node, Deadline deadline) const override {
-    http::Client client(node.address, kHttpPort);
+    http::Client client(node.address, kHttpPort, /*checked=*/true);
     const auto response = client.call({"GET", "/1/status", {}, {}}, deadline);
     if (!response || response->status != 200) return std::nullopt;
     NodeStatus status;
@@ -54,7 +54,7 @@ class SearchSystem final : public System {
 
   bool ready(const std::vector<Node>& all, Deadline deadline) const override {
     for (const auto& node : all) {
-      http::Client client(node.address, kHttpPort);
+      http::Client client(node.address, kHttpPort, /*checked=*/true);
       const auto response = client.call(
           {"PUT", "/1/indexes/ready/ready", R"({"ready":true})", {{"X-Timeout-Ms", "150"}}}, deadline);
       if (response && response->status == 200) return true;
