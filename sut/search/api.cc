@@ -57,12 +57,18 @@ std::optional<TimePoint> deadline_of(const Request& request) {
   return now + std::chrono::milliseconds(std::min(*timeout, max_timeout_ms));
 }
 
+// 0 where there is none; nullopt where it is no time.
+std::optional<std::uint64_t> expiry_of(const Request& request) {
+  const std::string_view header = request.header("X-Expires-At");
+  return header.empty() ? std::optional<std::uint64_t>(0) : parse_number<std::uint64_t>(header);
+}
+
 // The answer to a write that has none of its own.
 Response failure(const WriteResult& result) {
   switch (result.outcome) {
     case WriteResult::Outcome::condition_failed: {
       const Json body = {{"status", 412},
-                         {"message", "the condition does not hold"},
+                         {"message", "the condition does not hold, or it came too late"},
                          {"mayHaveHappened", false},
                          {"taskID", result.jobs.back()}};
       return {.status = 412, .body = body.dump()};
@@ -247,6 +253,9 @@ void Api::handle_object(const Call& call) {
 
 void Api::write_one(const Call& call, Job job) {
   job.key = call.request.header("X-Idempotency-Key");
+  const auto expires = expiry_of(call.request);
+  if (!expires) return call.reply(error(400, "X-Expires-At is not a time in ms"));
+  job.expires_ms = *expires;
   if (auto valid = validate(job); !valid) return call.reply(error(400, valid.error().message));
   if (!job.condition && http::query_parameter(call.request.query, "ifAttribute")) {
     return call.reply(error(400, "only the PUT of an object can have a condition"));
@@ -308,6 +317,8 @@ void Api::batch(const Call& call) {
   if (requests.empty() || requests.size() > max_batch_requests) {
     return call.reply(error(400, fmt::format("a batch has 1 to {} requests", max_batch_requests)));
   }
+  const auto expires = expiry_of(call.request);
+  if (!expires) return call.reply(error(400, "X-Expires-At is not a time in ms"));
   const std::string_view key = call.request.header("X-Idempotency-Key");
   std::vector<Job> jobs;
   Json objects = Json::array();
@@ -318,6 +329,7 @@ void Api::batch(const Call& call) {
           error(400, fmt::format("request {}: {}", jobs.size(), job.error().message)));
     }
     if (job->key.empty() && !key.empty()) job->key = fmt::format("{}#{}", key, jobs.size());
+    job->expires_ms = *expires;
     objects.push_back(job->object);
     jobs.push_back(*std::move(job));
   }

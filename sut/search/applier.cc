@@ -24,17 +24,17 @@ bool is_atomic(const Job& job) {
 }  // namespace
 
 Result<std::unique_ptr<Applier>> Applier::start(const std::filesystem::path& directory,
-                                                bool retry_applied_twice, Events events) {
+                                                const Bugs& bugs, Events events) {
   auto text = TextIndex::open(directory);
   if (!text) return tl::make_unexpected(text.error());
   return std::unique_ptr<Applier>(
-      new Applier(*std::move(text), retry_applied_twice, std::move(events)));
+      new Applier(*std::move(text), bugs, std::move(events)));
 }
 
-Applier::Applier(std::unique_ptr<TextIndex> text, bool retry_applied_twice, Events events)
+Applier::Applier(std::unique_ptr<TextIndex> text, const Bugs& bugs, Events events)
     : events_(std::move(events)),
       text_(std::move(text)),
-      state_(retry_applied_twice),
+      state_(bugs),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Applier::~Applier() = default;

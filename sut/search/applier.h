@@ -42,7 +42,7 @@ class Applier {
   };
 
   static Result<std::unique_ptr<Applier>> start(const std::filesystem::path& directory,
-                                                bool retry_applied_twice, Events events);
+                                                const Bugs& bugs, Events events);
   ~Applier();  // stops soon, whatever is still queued
 
   // Any thread; the entries that follow the ones of the last call.
@@ -67,7 +67,7 @@ class Applier {
     raft::Index completes = 0;  // the entry that this is the last job of; 0: there are more
   };
 
-  Applier(std::unique_ptr<TextIndex> text, bool retry_applied_twice, Events events);
+  Applier(std::unique_ptr<TextIndex> text, const Bugs& bugs, Events events);
   void run(const std::stop_token& stop);
   void wait_for_work(const std::stop_token& stop);
   bool fetch();

@@ -17,7 +17,7 @@ struct Bug {
   std::string_view name;      // as --bug takes it
   std::string_view story;     // one line: what the node does wrong
   std::string_view citation;  // a system that shipped it, or the rule that it breaks
-  std::string_view faults;   // K kill, P partition, A one-way, R replies, C clock, S pause, W power
+  std::string_view faults;  // K kill, P partition, A one-way, R replies, C clock, S pause, W power, E I/O
   std::string_view checker;  // what is expected to see it
 };
 
@@ -26,8 +26,13 @@ std::span<const Bug> bugs();
 // The bugs that are switched on. Those of the core are flags of raft::Bugs.
 struct Bugs {
   raft::Bugs core;
+  bool no_fsync = false;
+  bool torn_tail_accepted = false;
+  bool fsync_error_ignored = false;
   bool reply_at_commit_read_before_apply = false;
   bool retry_applied_twice = false;
+  bool dedup_table_per_host = false;
+  bool apply_depends_on_local_clock = false;
   std::vector<std::string> names;  // as given, for /1/status
 };
 

@@ -5,6 +5,7 @@
 
 #include "harness/core/error.h"
 #include "sut/http/http_client.h"
+#include "sut/search/job.h"
 #include "sut/search/system.h"
 
 namespace gameday::search {
@@ -17,6 +18,10 @@ constexpr auto kFirstTry = 500ms;       // of a write that will be retried elsew
 constexpr auto kStatusLimit = 400ms;    // a probe must not wait for a paused node
 constexpr auto kRefusedPause = 20ms;    // a dead node is not asked in a tight loop
 constexpr std::int64_t kPage = 5'000;
+// Writes that may come too late by some clock, but never by a true one: whether nodes with wrong
+// clocks agree.
+constexpr std::int64_t kOneExpiresOf = 4;
+constexpr std::uint64_t kExpiresAfterMs = 30'000;
 
 const std::vector<std::string>& words() {
   static const std::vector<std::string> kWords{"amber", "birch", "cedar", "delta", "ember"};
@@ -88,7 +93,7 @@ class SearchClient final : public Client {
   // One call to one host. `effect`: the request changes something, so that a lost answer is info.
   Answer call(std::size_t host, http::ClientRequest request, bool effect, Deadline deadline) {
     Host& h = hosts_[host];
-    if (!h.client) h.client = std::make_unique<http::Client>(h.address, kHttpPort);
+    if (!h.client) h.client = std::make_unique<http::Client>(h.address, kHttpPort, /*checked=*/true);
     // The server gives up first: its answer says more than our silence.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     request.headers.emplace_back("X-Timeout-Ms",
@@ -159,9 +164,11 @@ class SearchClient final : public Client {
     const auto value = op.value.get<std::int64_t>();
     const std::string& word = words()[static_cast<std::size_t>(value) % words().size()];
     const Json body = {{"value", value}, {"text", word + " gameday"}};
-    const Answer answer = retry({"PUT", fmt::format("/1/indexes/set/s{}", value), body.dump(),
-                                 {{"X-Idempotency-Key", fmt::format("add-{}", value)}}},
-                                deadline);
+    http::ClientRequest request{"PUT", fmt::format("/1/indexes/set/s{}", value), body.dump(),
+                                {{"X-Idempotency-Key", fmt::format("add-{}", value)}}};
+    if (value % kOneExpiresOf == 0)
+      request.headers.emplace_back("X-Expires-At", std::to_string(wall_clock_ms() + kExpiresAfterMs));
+    const Answer answer = retry(request, deadline);
     return done(answer, {value, field(answer, "taskID")});
   }
 

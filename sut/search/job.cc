@@ -1,6 +1,7 @@
 #include "sut/search/job.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "harness/core/json_depth.h"
 #include "sut/search/bytes.h"
@@ -69,17 +70,28 @@ void encode(const Job& job, std::string& out) {
   put_string(out, job.index);
   put_string(out, job.object);
   put_string(out, job.body);
+  put(out, job.expires_ms);
   put(out, static_cast<std::uint8_t>(job.condition ? 1 : 0));
   if (!job.condition) return;
   put_string(out, job.condition->attribute);
   put_string(out, job.condition->equals);
 }
 
+std::string begin_payload(std::uint64_t placed_ms) {
+  std::string payload;
+  put(payload, placed_ms);
+  return payload;
+}
+
 std::optional<std::vector<Job>> decode_jobs(std::string_view payload) {
   std::vector<Job> jobs;
+  if (payload.empty()) return jobs;
   ByteReader in(payload);
+  const auto placed_ms = in.take<std::uint64_t>();
+  if (!in.ok()) return std::nullopt;
   while (!in.done()) {
     Job job;
+    job.placed_ms = placed_ms;
     job.key = in.take_string();
     const auto action = in.take<std::uint8_t>();
     if (action >= actions) return std::nullopt;
@@ -87,6 +99,7 @@ std::optional<std::vector<Job>> decode_jobs(std::string_view payload) {
     job.index = in.take_string();
     job.object = in.take_string();
     job.body = in.take_string();
+    job.expires_ms = in.take<std::uint64_t>();
     if (in.take<std::uint8_t>() != 0) {
       job.condition.emplace();
       job.condition->attribute = in.take_string();
@@ -98,6 +111,12 @@ std::optional<std::vector<Job>> decode_jobs(std::string_view payload) {
   return jobs;
 }
 
+std::uint64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0));  // a clock may stand before 1970
+}
+
 std::string_view key_of(std::string_view encoded_job) {
   return ByteReader(encoded_job).take_string();
 }
@@ -105,7 +124,7 @@ std::string_view key_of(std::string_view encoded_job) {
 std::uint64_t hash(const Job& job) {
   Hasher hasher;
   hasher.add(static_cast<std::uint64_t>(job.action)).add(job.index).add(job.object).add(job.body);
-  hasher.add(job.key);
+  hasher.add(job.key).add(job.expires_ms);
   if (job.condition) hasher.add(job.condition->attribute).add(job.condition->equals);
   return hasher.value();
 }

@@ -33,13 +33,24 @@ struct Job {
   std::string body;    // put, partial: the text of a JSON object
   std::string key;     // idempotency key; empty: none
   std::optional<Condition> condition;  // of a put
+  // Does nothing if it is placed in the log after this moment (ms since the epoch); 0: never too
+  // late. Decided by what the leader's clock said then, which goes through the log with the job:
+  // nodes that asked their own clocks when they apply would not agree.
+  std::uint64_t expires_ms = 0;
+  std::uint64_t placed_ms = 0;  // of the payload that it is in; not part of its own bytes
 
   bool operator==(const Job&) const = default;
 };
 
-// A job's bytes are self-delimiting: a payload of the log is some of them in a row.
+// A job's bytes are self-delimiting.
 void encode(const Job& job, std::string& out);
+
+// A payload of the log: when the leader placed it there, then jobs in a row. The empty payload, of
+// an entry that opens a term, has none.
+std::string begin_payload(std::uint64_t placed_ms);
 std::optional<std::vector<Job>> decode_jobs(std::string_view payload);
+
+std::uint64_t wall_clock_ms();
 
 // The key of one encoded job, without decoding the rest; empty where there is none.
 std::string_view key_of(std::string_view encoded_job);

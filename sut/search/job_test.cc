@@ -17,18 +17,21 @@ Job job(Action action, const std::string& body) {
 TEST(Job, SurvivesEncoding) {
   Job conditional = job(Action::put, R"({"a":1})");
   conditional.condition = {.attribute = "a", .equals = "0"};
-  const std::vector<Job> jobs{job(Action::partial, "{}"), conditional, job(Action::clear, "")};
-  std::string payload;
-  for (const Job& one : jobs) encode(one, payload);
+  conditional.expires_ms = 12345;
+  std::vector<Job> jobs{job(Action::partial, "{}"), conditional, job(Action::clear, "")};
+  for (Job& one : jobs) one.placed_ms = 7;
+  std::string encoded;
+  for (const Job& one : jobs) encode(one, encoded);
+  EXPECT_EQ(key_of(encoded), "key");
+  const std::string payload = begin_payload(7) + encoded;
   EXPECT_EQ(decode_jobs(payload), jobs);
-  EXPECT_EQ(key_of(payload), "key");
   EXPECT_EQ(decode_jobs(""), std::vector<Job>{});
   // Anything cut short is refused, but where it ends between two jobs.
   int whole = 0;
   for (std::size_t size = 0; size < payload.size(); ++size) {
     whole += decode_jobs(payload.substr(0, size)) ? 1 : 0;
   }
-  EXPECT_EQ(whole, 3);
+  EXPECT_EQ(whole, 4);
 }
 
 TEST(Job, HashDependsOnEveryPart) {

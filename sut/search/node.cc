@@ -41,7 +41,7 @@ raft::Config core_config(const NodeOptions& options) {
 Result<std::unique_ptr<Node>> Node::open(asio::io_context& loop, NodeOptions options) {
   const auto begin = Clock::now();
   RecoveredLog recovered;
-  auto store = LogStore::open(options.data, recovered);
+  auto store = LogStore::open(options.data, recovered, options.bugs);
   if (!store) return tl::make_unexpected(store.error());
   const auto& entries = recovered.entries;
   const JobId last_job = entries.empty() ? 0 : entries.back().first_job + entries.back().jobs - 1;
@@ -62,12 +62,12 @@ Result<std::unique_ptr<Node>> Node::open(asio::io_context& loop, NodeOptions opt
   events.searchable = [self](const Watermark& reached) {
     asio::post(self->loop_, [self, reached] { self->on_searchable(reached); });
   };
-  const bool retry_applied_twice = node->options_.bugs.retry_applied_twice;
-  auto applier = Applier::start(node->options_.data / "index", retry_applied_twice, events);
+  const Bugs& bugs = node->options_.bugs;
+  auto applier = Applier::start(node->options_.data / "index", bugs, events);
   if (!applier) return tl::make_unexpected(applier.error());
   node->applier_ = *std::move(applier);
   node->writes_ = std::make_unique<WritePath>(
-      node->raft_, *node->applier_, retry_applied_twice,
+      node->raft_, *node->applier_, bugs,
       [self](raft::NodeId to, FrameKind kind, std::string_view content) {
         return self->transport_.send(to, kind, content);
       });

@@ -325,5 +325,61 @@ TEST_F(SearchdTest, RetryAppliedTwiceIsSeen) {
   EXPECT_EQ(call(0, "GET", "/1/status").body["bugs"], Json{"retry-applied-twice"});
 }
 
+// A retry at the node that was asked first is known there; one at another node is not.
+TEST_F(SearchdTest, ADedupTablePerHostIsSeenByARetryElsewhere) {
+  start_all({"--bug", "dedup-table-per-host"});
+  const std::string increment = R"({"n":{"_operation":"Increment","value":1}})";
+  const auto value = [&] { return call(0, "GET", object(1) + "?consistency=strong").body["n"]; };
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(call(1, "POST", object(1) + "/partial", increment, "key").body["taskID"], 1);
+  EXPECT_EQ(value(), 1);
+  EXPECT_EQ(call(2, "POST", object(1) + "/partial", increment, "key").body["taskID"], 2);
+  EXPECT_EQ(value(), 2);
+}
+
+TEST_F(SearchdTest, AWriteThatComesTooLateIsRefusedForGood) {
+  start_all();
+  const auto put = [&](std::size_t node, const std::string& expires, const std::string& key) {
+    http::Client client("127.0.0.1", http_[node]);
+    const auto answer = client.call({"PUT", object(1), R"({"v":1})",
+                                     {{"X-Expires-At", expires}, {"X-Idempotency-Key", key}}},
+                                    Clock::now() + 5s);
+    return answer ? answer->status : 0;
+  };
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  EXPECT_EQ(put(0, std::to_string(ms - 5'000), "late"), 412);
+  EXPECT_EQ(put(1, std::to_string(ms + 60'000), "late"), 412) << "the same write, asked again";
+  EXPECT_EQ(call(0, "GET", object(1) + "?consistency=strong").status, 404);
+  EXPECT_EQ(put(1, std::to_string(ms + 60'000), "in time"), 200);
+  EXPECT_EQ(put(1, "soon", "never"), 400);
+  EXPECT_EQ(call(0, "GET", object(1) + "?consistency=strong").status, 200);
+  expect_all_equal();
+}
+
+// Nobody may stand in for a log that was durable: the node says so and does not start, and the
+// others go on.
+TEST_F(SearchdTest, ANodeWhoseLogIsDamagedRefusesToStart) {
+  start_all();
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(call(0, "PUT", object(i), "{}").status, 200);
+  expect_all_equal();
+  stop(2, SIGKILL);
+  const std::filesystem::path log = directory_ / "2" / "raft.log";
+  const auto size = static_cast<off_t>(std::filesystem::file_size(log));
+  const int file = ::open(log.c_str(), O_RDWR | O_CLOEXEC);
+  char byte = 0;
+  ASSERT_EQ(::pread(file, &byte, 1, size - 5), 1);
+  byte = static_cast<char>(byte ^ 1);
+  ASSERT_EQ(::pwrite(file, &byte, 1, size - 5), 1);
+  ::close(file);
+  start(2);
+  int status = 0;
+  ASSERT_EQ(::waitpid(pids_[2], &status, 0), pids_[2]);
+  pids_[2] = -1;
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
+  EXPECT_LT(leader(), 2U);
+  EXPECT_EQ(call(0, "PUT", object(7), "{}").status, 200);
+}
+
 }  // namespace
 }  // namespace gameday::search

@@ -56,15 +56,24 @@ void State::apply(JobId id, const Job& job, Touched* touched) {
   Hasher effect(hash_);
   effect.add(id);
   // The safety net: a leader gives a known key no second job, but leaders change.
-  bool is_new = job.key.empty() || keys_.emplace(job.key, id).second;
-  if (retry_applied_twice_) is_new = true;  // BUG 26 retry-applied-twice: known keys run again
+  bool is_new = true;
+  JobId first = id;
+  if (!job.key.empty()) {
+    const auto [known, added] = keys_.emplace(job.key, id);
+    is_new = added;
+    first = known->second;
+  }
+  // BUG 26 retry-applied-twice, BUG 27 dedup-table-per-host: known keys run again.
+  if (known_keys_run_again_) is_new = true;
   if (!is_new) {
-    jobs_.push_back({.job = id, .hash = search::hash(job), .key = {}, .condition_met = true});
+    const AppliedJob* earlier = this->job(first);
+    const bool met = earlier != nullptr && earlier->condition_met;
+    jobs_.push_back({.job = id, .hash = search::hash(job), .key = {}, .condition_met = met});
     hash_ = effect.add("duplicate").add(job.key).value();
     return;
   }
   const std::uint64_t content = search::hash(job);
-  const bool met = !job.condition || holds(job);
+  const bool met = !expired(job) && (!job.condition || holds(job));
   effect.add(content).add(static_cast<std::uint64_t>(met));
   if (met) {
     switch (job.action) {
@@ -91,6 +100,12 @@ void State::apply(JobId id, const Job& job, Touched* touched) {
   }
   jobs_.push_back({.job = id, .hash = content, .key = job.key, .condition_met = met});
   hash_ = effect.value();
+}
+
+bool State::expired(const Job& job) const {
+  // BUG 38 apply-depends-on-local-clock: every node asks its own.
+  const std::uint64_t now = own_clock_decides_ ? wall_clock_ms() : job.placed_ms;
+  return job.expires_ms != 0 && now > job.expires_ms;
 }
 
 bool State::holds(const Job& job) const {

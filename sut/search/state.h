@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "harness/core/json.h"
+#include "sut/search/bugs.h"
 #include "sut/search/job.h"
 
 namespace gameday::search {
@@ -23,7 +24,7 @@ struct AppliedJob {
   JobId job = 0;
   std::uint64_t hash = 0;     // of its content
   std::string key;            // empty for a duplicate: its key was applied with another job
-  bool condition_met = true;  // false: a conditional write that did nothing
+  bool condition_met = true;  // false: a conditional write, or one too late, that did nothing
 };
 
 class State {
@@ -31,8 +32,9 @@ class State {
   using Documents = std::map<std::string, Json>;
   using Touched = std::set<std::pair<std::string, std::string>>;  // (index, objectID)
 
-  // retry_applied_twice: bug 26.
-  explicit State(bool retry_applied_twice = false) : retry_applied_twice_(retry_applied_twice) {}
+  explicit State(const Bugs& bugs = {})
+      : known_keys_run_again_(bugs.retry_applied_twice || bugs.dedup_table_per_host),
+        own_clock_decides_(bugs.apply_depends_on_local_clock) {}
 
   // Applies the next job. Adds the objects that it wrote or removed to *touched (may be null).
   void apply(JobId id, const Job& job, Touched* touched = nullptr);
@@ -53,8 +55,10 @@ class State {
   void clear(const std::string& index, Touched* touched);
   void move_or_copy(const Job& job, Touched* touched);
   bool holds(const Job& job) const;
+  bool expired(const Job& job) const;
 
-  bool retry_applied_twice_;
+  bool known_keys_run_again_;  // bugs 26 and 27
+  bool own_clock_decides_;     // bug 38
   std::map<std::string, Documents, std::less<>> indexes_;
   std::unordered_map<std::string, JobId> keys_;
   std::vector<AppliedJob> jobs_;

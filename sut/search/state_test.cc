@@ -105,10 +105,39 @@ TEST(State, AppliesAKeyOnce) {
   EXPECT_EQ(state.job(1)->key, "k");
   EXPECT_EQ(state.job(2)->key, "");  // the key belongs to job 1
 
-  State twice(/*retry_applied_twice=*/true);
+  Bugs bugs;
+  bugs.retry_applied_twice = true;
+  State twice(bugs);
   twice.apply(1, change("a", R"({"n":{"_operation":"Increment","value":1}})", "k"));
   twice.apply(2, change("a", R"({"n":{"_operation":"Increment","value":1}})", "k"));
   EXPECT_EQ(document(twice, "a")["n"], 2);
+}
+
+TEST(State, AWriteThatCameTooLateDoesNothingWhateverTheClockHereSays) {
+  State state;
+  Job late = put("a", R"({"v":1})", "k");
+  late.placed_ms = 1001;  // ages ago, here
+  late.expires_ms = 1000;
+  state.apply(1, late);
+  EXPECT_FALSE(state.job(1)->condition_met);
+  EXPECT_TRUE(document(state, "a").is_null());
+  Job in_time = put("b", R"({"v":2})");
+  in_time.placed_ms = in_time.expires_ms = 1000;
+  state.apply(2, in_time);
+  EXPECT_EQ(document(state, "b")["v"], 2);
+  late.placed_ms = 1;  // a retry shares the fate of the first
+  state.apply(3, late);
+  EXPECT_FALSE(state.job(3)->condition_met);
+
+  Bugs bugs;
+  bugs.apply_depends_on_local_clock = true;
+  State other(bugs);
+  other.apply(1, in_time);
+  EXPECT_FALSE(other.job(1)->condition_met);
+  in_time.placed_ms = 5000;
+  in_time.expires_ms = wall_clock_ms() + 60'000;
+  other.apply(2, in_time);
+  EXPECT_TRUE(other.job(2)->condition_met);
 }
 
 TEST(State, WritesOnlyWhereTheConditionHolds) {

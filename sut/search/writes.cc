@@ -16,11 +16,8 @@ constexpr auto reply_timeout = 500ms;  // then a keyed write is sent again
 
 }  // namespace
 
-WritePath::WritePath(raft::Raft& raft, const Applier& applier, bool retry_applied_twice, Send send)
-    : raft_(raft),
-      applier_(applier),
-      retry_applied_twice_(retry_applied_twice),
-      send_(std::move(send)) {}
+WritePath::WritePath(raft::Raft& raft, const Applier& applier, const Bugs& bugs, Send send)
+    : raft_(raft), applier_(applier), bugs_(bugs), send_(std::move(send)) {}
 
 void WritePath::submit(const std::vector<Job>& jobs, TimePoint deadline, Done done) {
   auto write = std::make_shared<Write>();
@@ -28,7 +25,7 @@ void WritePath::submit(const std::vector<Job>& jobs, TimePoint deadline, Done do
     encode(job, write->jobs.emplace_back());
     write->bytes += write->jobs.back().size();
     write->all_keyed = write->all_keyed && !job.key.empty();
-    write->conditional = write->conditional || job.condition.has_value();
+    write->conditional = write->conditional || job.condition.has_value() || job.expires_ms != 0;
   }
   write->done = std::move(done);
   deadlines_.emplace(deadline, write);
@@ -94,7 +91,7 @@ bool WritePath::propose_own(const std::vector<WritePtr>& batch) {
   std::vector<std::string_view> jobs;
   for (const WritePtr& write : batch)
     jobs.insert(jobs.end(), write->jobs.begin(), write->jobs.end());
-  const auto places = propose(jobs);
+  const auto places = propose(raft_.id(), jobs);
   if (!places) return false;
   auto next = places->begin();
   for (const WritePtr& write : batch) {
@@ -118,7 +115,7 @@ void WritePath::on_forward(raft::NodeId from, const Forward& forward) {
   std::vector<std::string_view> jobs;
   for (const auto& write : forward.writes) jobs.insert(jobs.end(), write.begin(), write.end());
   ForwardReply reply{.id = forward.id, .accepted = false, .places = {}};
-  if (auto places = propose(jobs)) {
+  if (auto places = propose(from, jobs)) {
     reply.accepted = true;
     reply.places = *std::move(places);
   }
@@ -148,25 +145,33 @@ void WritePath::on_forward_reply(raft::NodeId from, const ForwardReply& reply) {
 
 // Appends the jobs to the log, but for those whose key the log has already: they are given the
 // place of the first one.
-std::optional<std::vector<Place>> WritePath::propose(const std::vector<std::string_view>& jobs) {
+std::optional<std::vector<Place>> WritePath::propose(raft::NodeId asked,
+                                                     const std::vector<std::string_view>& jobs) {
   if (raft_.role() != raft::Role::leader) return std::nullopt;
   if (keys_term_ != raft_.term()) remember_log_keys();
   const raft::Index index = raft_.last_index() + 1;
   const JobId first_job = raft_.last_job() + 1;
   std::vector<Place> places;
-  std::string payload;
+  std::string payload = begin_payload(wall_clock_ms());
   std::uint32_t fresh = 0;
   for (const std::string_view job : jobs) {
     const std::string key(key_of(job));
     auto known = key.empty() ? std::nullopt : known_place(key);
-    if (retry_applied_twice_) known.reset();  // BUG 26 retry-applied-twice: every retry is new
+    if (bugs_.retry_applied_twice) known.reset();  // BUG 26 retry-applied-twice: always new
+    if (bugs_.dedup_table_per_host && !key.empty()) {
+      // BUG 27 dedup-table-per-host: new to whoever was not asked before.
+      const auto own = host_keys_.find({asked, key});
+      known = own == host_keys_.end() ? std::nullopt : std::optional(own->second);
+    }
     if (known) {
       places.push_back(*known);
       continue;
     }
     places.push_back({.index = index, .term = raft_.term(), .job = first_job + fresh++});
     payload += job;
-    if (!key.empty()) remember_key(key, places.back());
+    if (key.empty()) continue;
+    remember_key(key, places.back());
+    if (bugs_.dedup_table_per_host) host_keys_[{asked, key}] = places.back();
   }
   if (fresh > 0) (void)raft_.propose(std::move(payload), fresh);
   return places;

@@ -44,8 +44,7 @@ class WritePath {
   // What to do with a frame for another node; false when it certainly was not sent.
   using Send = std::function<bool(raft::NodeId to, FrameKind kind, std::string_view content)>;
 
-  // retry_applied_twice: bug 26.
-  WritePath(raft::Raft& raft, const Applier& applier, bool retry_applied_twice, Send send);
+  WritePath(raft::Raft& raft, const Applier& applier, const Bugs& bugs, Send send);
 
   // The jobs of one request go into one entry. `done` is called once, at the deadline at the
   // latest, but never from within submit().
@@ -68,7 +67,7 @@ class WritePath {
     std::vector<std::string> jobs;  // encoded
     std::size_t bytes = 0;
     bool all_keyed = true;     // so that sending it once more is safe
-    bool conditional = false;  // answered after it was applied
+    bool conditional = false;  // or it may come too late: answered after it was applied
     TimePoint queued_at;
     Done done;
     Stage stage = Stage::queued;
@@ -85,7 +84,8 @@ class WritePath {
   std::vector<WritePtr> take_batch();
   bool propose_own(const std::vector<WritePtr>& batch);
   bool forward(raft::NodeId leader, const std::vector<WritePtr>& batch, TimePoint now);
-  std::optional<std::vector<Place>> propose(const std::vector<std::string_view>& jobs);
+  std::optional<std::vector<Place>> propose(raft::NodeId asked,
+                                            const std::vector<std::string_view>& jobs);
   std::optional<Place> known_place(const std::string& key) const;
   void remember_log_keys();
   void remember_key(const std::string& key, const Place& place);
@@ -99,7 +99,7 @@ class WritePath {
 
   raft::Raft& raft_;
   const Applier& applier_;
-  const bool retry_applied_twice_;
+  const Bugs bugs_;
   Send send_;
 
   std::deque<WritePtr> queue_;
@@ -119,6 +119,8 @@ class WritePath {
   raft::Term keys_term_ = 0;  // the term for which the table was built
   std::unordered_map<std::string, Place> log_keys_;
   std::deque<std::pair<raft::Index, std::string>> log_keys_order_;
+  // Only for dedup-table-per-host: the keys by the node that was asked.
+  std::map<std::pair<raft::NodeId, std::string>, Place> host_keys_;
 };
 
 }  // namespace gameday::search

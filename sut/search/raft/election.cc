@@ -66,7 +66,8 @@ void Raft::roll_back_as_ex_leader() {
 
 void Raft::start_election() {
   if (config_.bugs.peer_list_shrinks_to_self) forget_silent_voters();
-  campaign(config_.prevote, /*force=*/false);
+  // BUG no-prevote: the term is raised before anybody has said that he would vote for it.
+  campaign(config_.prevote && !config_.bugs.no_prevote, /*force=*/false);
 }
 
 // BUG peer-list-shrinks-to-self: after three campaigns in a row, peers that sent nothing in the

@@ -181,5 +181,30 @@ TEST(RaftElection, StrangersAreIgnored) {
   EXPECT_TRUE(settle(raft).messages.empty());
 }
 
+// A node that hears nobody: node 2 hears its leader, node 1, all the time.
+TEST(RaftElection, BugNoPrevoteLetsADeafNodeRaiseTheTermOfAll) {
+  for (const bool bug : {false, true}) {
+    Config deaf_config = config(3);
+    deaf_config.bugs.no_prevote = bug;
+    Raft deaf(deaf_config, {.term = 1}, {});
+    Config leading = config(1);
+    leading.bugs.no_prevote = bug;
+    Raft leader(leading, {}, {});
+    elect(leader);
+    const Term before = leader.term();
+    for (int i = 0; i < 10 * election_ticks; ++i) {
+      deaf.tick();
+      leader.step(ack(2, leader.term(), leader.last_index()));
+      leader.tick();
+      (void)settle(leader);
+      for (const Message& sent : settle(deaf).messages)
+        if (sent.to == 1) leader.step(sent);
+    }
+    EXPECT_EQ(leader.role() == Role::leader, !bug);
+    EXPECT_EQ(leader.term() > before + 2, bug) << leader.term();
+    EXPECT_EQ(deaf.term() > 3, bug) << deaf.term();
+  }
+}
+
 }  // namespace
 }  // namespace gameday::search::raft

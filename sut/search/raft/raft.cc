@@ -111,7 +111,8 @@ bool Raft::handle_term(const Message& message) {
 
   // Thesis 4.2.3: who hears from a leader neither votes nor takes over the asker's term, or
   // a node that comes back from a partition would depose a leader which works.
-  if (asks_vote && !message.force && in_lease()) return false;
+  // BUG no-prevote: without the one and without the other.
+  if (asks_vote && !message.force && in_lease() && !config_.bugs.no_prevote) return false;
   if (message.type == MessageType::prevote_request) return true;  // a pre-vote changes no term
   if (message.type == MessageType::prevote_response && !message.reject) return true;
 

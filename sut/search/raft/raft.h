@@ -62,6 +62,7 @@ struct Bugs {
   bool peer_list_shrinks_to_self = false;  // peers that do not answer leave the voter list
   bool job_id_reused = false;              // a new leader counts jobs from its commit index
   bool uncommitted_visible = false;        // the leader hands out entries before they commit
+  bool no_prevote = false;  // campaigns unasked, and whoever hears of a higher term follows it
 };
 
 struct Config {
