@@ -27,6 +27,7 @@ struct NodeState {
   fs::path directory;
   int netns = -1;
   std::unique_ptr<ClockControl> clock;
+  std::unique_ptr<FileFaults> files;
   SyscallTable traps;               // complete before the first start
   std::vector<sock_filter> filter;  // of them
 
@@ -142,6 +143,10 @@ Status Lab::Impl::add_node(int number) {
     if (!clock) return tl::make_unexpected(clock.error());
     state->clock = std::move(*clock);
   }
+  if (options.prepare.syscalls != 0) {
+    state->files = std::make_unique<FileFaults>(state->node.data, options.prepare.syscalls);
+    state->files->register_in(state->traps);
+  }
   auto filter = state->traps.filter();
   if (!filter) return tl::make_unexpected(filter.error());
   state->filter = std::move(*filter);
@@ -182,6 +187,7 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   }
   state.spec = spec;
   state.pauses = 0;
+  if (state.files) state.files->let_go(false);
   auto process = NodeProcess::start(init_spec(state, spec), state.netns, state.traps,
                                     [this, &state](int status) { ended(state, status); });
   const std::lock_guard lock(state.mutex);
@@ -216,6 +222,13 @@ Status writable(const fs::path& data) {
   return {};
 }
 
+Status files_work(const FileFaults& files) {
+  if (files.rules_in_force() > 0 || files.delayed_now() > 0)
+    return fail("{} faults of its files in force, {} calls held", files.rules_in_force(),
+                files.delayed_now());
+  return {};
+}
+
 Status shows_the_time(const ClockControl& clock) {
   const auto offset = std::chrono::duration<double>(clock.offset()).count();
   if (offset != 0) return fail("its clock is wrong by {} s", offset);
@@ -235,6 +248,7 @@ void Lab::Impl::add_healed_checks() {
     NodeState& state = *owned;
     healed.add(state.node.name, [&state] { return runs(state); });
     healed.add(state.node.name, [&state] { return writable(state.node.data); });
+    if (state.files) healed.add(state.node.name, [&state] { return files_work(*state.files); });
     if (state.clock)
       healed.add(state.node.name, [&state] { return shows_the_time(*state.clock); });
   }
@@ -263,6 +277,8 @@ Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
   impl->options.directory = fs::absolute(impl->options.directory, error);
   if (impl->options.prepare.clocks && (impl->faketime = find_libfaketime()).empty())
     return fail("clock faults need libfaketime (apt install libfaketime)");
+  if (impl->options.prepare.syscalls != 0)
+    if (auto status = syscalls_available(); !status) return tl::make_unexpected(status.error());
   for (int i = 1; i <= impl->options.nodes; ++i)
     if (auto status = impl->add_node(i); !status) return tl::make_unexpected(status.error());
 
@@ -351,9 +367,11 @@ Result<Pause> Lab::pause(const std::string& node) {
   if (!alive(node)) return not_running(node);
   const auto begin = Clock::now();
   state->process->signal_all(SIGSTOP);
+  if (state->files) state->files->let_go(true);
   auto processes = wait_until_stopped(state->process->pid_namespace(), true, kStopTimeout);
   if (!processes) {
     if (state->pauses == 0) state->process->signal_all(SIGCONT);
+    if (state->pauses == 0 && state->files) state->files->let_go(false);
     if (!alive(node)) return fail("{} died while it was being paused", node);
     return fail("cannot pause {}: {}", node, processes.error().message);
   }
@@ -368,6 +386,7 @@ Result<bool> Lab::resume(const Pause& pause) {
   if (!alive(pause.node) || incarnation(pause.node) != pause.incarnation) return false;
   if (state->pauses == 0) return fail("{} is not paused", pause.node);
   if (--state->pauses > 0) return false;
+  if (state->files) state->files->let_go(false);
   state->process->signal_all(SIGCONT);
   auto processes = wait_until_stopped(state->process->pid_namespace(), false, kStopTimeout);
   if (processes) return true;
@@ -432,6 +451,13 @@ Result<ClockControl*> Lab::clock(const std::string& node) {
   if (!state) return no_node(node);
   if (!state->clock) return fail("the lab was made without fake clocks");
   return state->clock.get();
+}
+
+Result<FileFaults*> Lab::files(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  if (!state->files) return fail("the lab was made without trapping calls into the file system");
+  return state->files.get();
 }
 
 Status Lab::verify_healed(std::chrono::milliseconds grace) const {

@@ -21,6 +21,7 @@
 #include "harness/core/error.h"
 #include "harness/core/system.h"
 #include "harness/lab/clock_control.h"
+#include "harness/lab/file_faults.h"
 #include "harness/lab/firewall.h"
 
 namespace gameday::lab {
@@ -42,7 +43,7 @@ std::string describe(const Exit& exit);  // "n1 exited with code 3", "n2 was kil
 // need. create() fails, and says what to do, where the machine cannot.
 struct Preparation {
   bool clocks = false;    // the clocks that its processes see can be changed: clock()
-  bool syscalls = false;  // its calls into the file system can be failed, slowed and watched
+  CallClasses syscalls = 0;  // calls into the file system that can be failed, slowed, watched: files()
   bool disks = false;     // its data directory is a disk of its own, which can lose power
   bool cgroups = false;   // it has a cgroup: freezing, limits
   Preparation& operator|=(const Preparation& other);
@@ -122,6 +123,10 @@ class Lab {
   Firewall& firewall();
   // The node's wall clock. An Error unless prepared for.
   Result<ClockControl*> clock(const std::string& node);
+
+  // Faults of the node's calls into the file system, and "the n-th fsync" as an event. An Error unless
+  // prepared for.
+  Result<FileFaults*> files(const std::string& node);
 
   // Whether everything that was done to the lab is undone, for the end of a run's faults, before it is
   // read what nodes hold: asks every mechanism (healed.h says how one is added) until all say yes. The

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "harness/lab/fd.h"
+#include "harness/lab/test_files.h"
 #include "harness/lab/universe.h"
 
 namespace gameday::lab::testing {
@@ -104,6 +105,7 @@ class Server {
     if (verb == "time-cost") return std::to_string(time_cost());
     if (verb == "count") return std::to_string(pings_[rest]);
     if (verb == "fork") return fork_sleeper();
+    if (verb == "file") return file_call(rest);
     if (verb == "run") return shell(rest);
     if (verb == "exit") std::exit(std::atoi(rest.c_str()));
     if (verb == "send") {

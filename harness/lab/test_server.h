@@ -35,6 +35,7 @@ class TempFolder {
 //   time-cost       ns per CLOCK_REALTIME read, of 20000
 //   send <address>  sends "ping" there            count <address>   pings seen from there
 //   fork            a child that only sleeps; its pid           exit <n>   ends (no answer)
+//   file <call> <path> [<bytes>|<path>]   file_call() of test_files.h
 //   run <command>   output of sh -c           marker   that of server_spec()
 inline constexpr int kPort = 7000;
 ProcessSpec server_spec(const std::string& marker = "gameday-test-server");
