@@ -39,11 +39,12 @@ inline bool eventually(const std::function<bool()>& condition) {
 
 class NemesisTest : public ::testing::Test {
  protected:
-  void up(int nodes, lab::Preparation prepare = {}) {
+  void up(int nodes, lab::Preparation prepare = {}, bool preload_clocks = false) {
     lab::LabOptions options;
     options.nodes = nodes;
     options.directory = folder.path();
     options.prepare = prepare;
+    options.preload_clocks = preload_clocks;
     lab = must(lab::Lab::create(options));
     for (const auto& node : lab->nodes())
       if (auto status = lab->start(node.name, testing::server_spec()); !status)

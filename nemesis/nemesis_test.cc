@@ -211,10 +211,10 @@ TEST_F(NemesisTest, StrobesClocks) {
 }
 
 TEST_F(NemesisTest, AClockThatDoesNotFollowIsVacuous) {
-  up(1, {.clocks = true});
+  up(1, {.clocks = true}, true);
   if (auto killed = lab->kill("n1"); !killed) FAIL();
   auto spec = testing::server_spec();
-  spec.environment["LD_PRELOAD"] = "";  // as a static binary
+  spec.environment["LD_PRELOAD"] = "";  // as a static binary is to libfaketime
   ASSERT_TRUE(lab->start("n1", spec));
   ASSERT_TRUE(testing::wait_until_ready(*lab));
   auto fault = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {5000}}}));

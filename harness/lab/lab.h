@@ -53,6 +53,7 @@ struct LabOptions {
   int nodes = 3;                    // 1 to kMaxNodes
   std::filesystem::path directory;  // nodes/<name>/ go here; created if missing
   Preparation prepare;
+  bool preload_clocks = false;  // by libfaketime, even where better is possible (tests)
   // Called when a server ends without having been asked to, from a thread of the lab. Must be
   // quick and must not call start(), kill() or terminate().
   std::function<void(const Exit&)> on_unexpected_exit;
@@ -121,7 +122,7 @@ class Lab {
   std::vector<pid_t> pids(const std::string& node) const;  // empty: not running
 
   Firewall& firewall();
-  // The node's wall clock. An Error unless prepared for.
+  // The node's clocks. An Error unless prepared for.
   Result<ClockControl*> clock(const std::string& node);
 
   // Faults of the node's calls into the file system, and "the n-th fsync" as an event. An Error unless

@@ -345,7 +345,7 @@ TEST_F(LabTest, SaysWhatIsNotHealed) {
   must(lab->resume(pause));
   EXPECT_EQ(left(), "");
   ::kill(lab->pids("n1").at(0), SIGSTOP);  // not through the lab
-  EXPECT_NE(left().find("is stopped"), std::string::npos) << left();
+  EXPECT_TRUE(eventually([&] { return left().find("is stopped") != std::string::npos; }));
   must(lab->kill("n1"));
   EXPECT_EQ(left(), "");
   EXPECT_TRUE(lab->verify_healed());

@@ -132,6 +132,14 @@ bool HeldCall::send(std::int64_t value, std::int32_t error, std::uint32_t flags)
   return result == 0;
 }
 
+std::optional<int> HeldCall::give(int fd) const {
+  seccomp_notif_addfd add{};
+  add.id = notification_.id;
+  add.srcfd = static_cast<std::uint32_t>(fd);
+  const int given = listener_ ? ::ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) : -1;
+  return given < 0 ? std::nullopt : std::optional(given);
+}
+
 bool HeldCall::waits() const {
   return listener_ && ::ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification_.id) == 0;
 }

@@ -60,6 +60,9 @@ class HeldCall {
   bool fail(int error);             // the call is not executed and fails
   bool answer(std::int64_t value);  // the call is not executed and returns this
 
+  // Gives the thread's process a copy of a descriptor of ours (Linux 5.9): its number there.
+  std::optional<int> give(int fd) const;
+
   // Whether the thread still waits. What was read of a thread is about it only if this is asked
   // afterwards: its id may have been given to another meanwhile.
   bool waits() const;
