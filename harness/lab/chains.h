@@ -38,6 +38,8 @@ class Chains {
   Result<std::vector<Count>> remove(int id);
   Result<std::vector<Count>> counts(int id) const;  // so far, in the order given to add()
   Result<std::size_t> rules_in_force() const;       // in the kernel, of all sets
+  // Lines of iptables-restore for the built-in chains, which stay: "-A OUTPUT -j GAMEDAY".
+  Status commit(const std::string& lines) const;
 
   // How long the transaction took with which the last add() put its set in force, or the last
   // remove() took its set out: the iptables process from start to end.
@@ -51,7 +53,6 @@ class Chains {
   };
   Chains() = default;
   std::string chain_of(int id) const { return fmt::format("{}-{}", root_, id); }
-  Status commit(const std::string& lines) const;
   Status timed_commit(const std::string& lines);
   Result<std::vector<Line>> saved() const;
   Result<std::vector<Count>> read(int id, const std::vector<Line>& lines) const;

@@ -88,6 +88,10 @@ Result<std::vector<Counter>> Firewall::counters(int id) const {
 
 Result<std::size_t> Firewall::rules_in_force() const { return impl_->chains.rules_in_force(); }
 
+Status Firewall::include_output(std::uint32_t mark) {
+  return impl_->chains.commit(fmt::format("-A OUTPUT -m mark --mark {} -j {}\n", mark, kRoot));
+}
+
 std::chrono::nanoseconds Firewall::last_transaction() const {
   return impl_->chains.last_transaction();
 }

@@ -54,6 +54,9 @@ class Firewall {
   // The number of rules in force in the kernel, of all sets: 0 when everything is healed.
   Result<std::size_t> rules_in_force() const;
 
+  // Packets with this mark which the fabric itself sends are looked at as well from now on.
+  Status include_output(std::uint32_t mark);
+
   // How long the transaction took with which the last add() put its set in force, or the last
   // remove() took its set out: the iptables process from start to end.
   std::chrono::nanoseconds last_transaction() const;

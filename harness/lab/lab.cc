@@ -86,6 +86,7 @@ struct Lab::Impl {
   bool preload_clocks = false;
   std::unique_ptr<Fabric> fabric;
   std::unique_ptr<Firewall> firewall;
+  std::unique_ptr<Packets> packets;  // under `mutex`, once somebody wants it
   std::vector<std::unique_ptr<NodeState>> states;
   std::vector<Node> nodes;
   HealedChecks healed;
@@ -246,6 +247,10 @@ void Lab::Impl::add_healed_checks() {
     if (*rules > 0) return fail("{} rules in force", *rules);
     return {};
   });
+  healed.add("the packets", [this]() -> Status {
+    const std::lock_guard lock(mutex);
+    return packets ? packets->idle() : Status();
+  });
   for (const auto& owned : states) {
     NodeState& state = *owned;
     healed.add(state.node.name, [&state] { return runs(state); });
@@ -305,6 +310,18 @@ Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
 
 const std::vector<Node>& Lab::nodes() const { return impl_->nodes; }
 Firewall& Lab::firewall() { return *impl_->firewall; }
+
+Result<Packets*> Lab::packets() {
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->packets) {
+    auto made = Packets::create(impl_->fabric->netns(), impl_->options.directory / "nodes",
+                                *impl_->firewall);
+    if (!made) return tl::make_unexpected(made.error());
+    impl_->packets = std::move(*made);
+  }
+  return impl_->packets.get();
+}
+
 std::chrono::nanoseconds Lab::build_time() const { return impl_->build_time; }
 
 Result<Node> Lab::node(const std::string& name) const {

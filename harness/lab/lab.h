@@ -1,6 +1,6 @@
 // The lab: a cluster of real server processes on a private network, inside a universe
-// (universe.h). It starts, kills and pauses nodes and knows what became of them; firewall() and
-// clock() are the other two handles that nemeses have on it.
+// (universe.h). It starts, kills and pauses nodes and knows what became of them; firewall(), packets()
+// and clock() are the other handles that nemeses have on it.
 //
 //   nodes    10.77.0.<i>, i from 1, each in its own network, mount, PID, IPC and UTS namespace
 //   clients  10.77.1.1, the controller's own network namespace
@@ -23,6 +23,7 @@
 #include "harness/lab/clock_control.h"
 #include "harness/lab/file_faults.h"
 #include "harness/lab/firewall.h"
+#include "harness/lab/packets.h"
 
 namespace gameday::lab {
 
@@ -122,6 +123,9 @@ class Lab {
   std::vector<pid_t> pids(const std::string& node) const;  // empty: not running
 
   Firewall& firewall();
+  // Packets on their way between nodes and clients, impaired. Made when first asked for; an Error where
+  // the kernel cannot.
+  Result<Packets*> packets();
   // The node's clocks. An Error unless prepared for.
   Result<ClockControl*> clock(const std::string& node);
 
