@@ -7,7 +7,7 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kKill, kPause, kClock};
+  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock};
   return entries;
 }
 

@@ -6,7 +6,7 @@
 
 namespace gameday::nemesis {
 
-extern const Entry kPartition, kKill, kPause, kClock;
+extern const Entry kPartition, kPacket, kKill, kPause, kClock;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {

@@ -306,11 +306,8 @@ TEST(Universe, WorksForAnOrdinaryUser) {
   fs::permissions(folder.path(), fs::perms(0755));
   fs::create_directory(folder.path() / "tmp");
   ASSERT_EQ(::chown((folder.path() / "tmp").c_str(), 1000, 1000), 0);
-  for (const std::string name : {"clock_probe", "clock_probe_static"})  // clock_test runs them
-    if (fs::exists(own_binary().parent_path() / name))
-      fs::copy_file(own_binary().parent_path() / name, folder.path() / name);
-  for (const std::string name : {"universe_test", "lab_test", "syscall_supervisor_test",
-                                 "file_faults_test", "clock_test"}) {
+  for (const std::string name : {"universe_test", "lab_test", "packets_test",
+                                 "syscall_supervisor_test", "file_faults_test", "clock_test"}) {
     const fs::path binary = own_binary().parent_path() / name;
     if (!fs::exists(binary)) continue;  // built alone
     fs::copy_file(binary, folder.path() / name);
