@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "harness/core/fault.h"
+#include "harness/core/system.h"
 #include "harness/lab/lab.h"
 #include "nemesis/parameters.h"
 
@@ -37,6 +38,7 @@ struct NemesisContext {
   // CLOCK_REALTIME in ns as the node's own process says, nullopt when it does not answer. For clock
   // faults' proof; empty function: they cannot prove themselves and say so.
   std::function<std::optional<std::int64_t>(const std::string& node)> wall_clock;
+  Membership* membership = nullptr;  // of the system; nullptr: it offers none
 };
 
 struct Entry {
@@ -54,6 +56,7 @@ struct Entry {
   // Whether this machine lets this user do it, with the reason and what to do about it; null:
   // wherever a lab can be built. Cheap; asked outside the universe, before anything is started.
   Status (*available)() = nullptr;
+  bool needs_membership = false;  // only for a system that offers it
   // Which of the report's colours it has: network, process, clock, disk or cluster.
   std::string_view family = "other";
 };

@@ -52,7 +52,7 @@ run::FaultKind fault_kind(const nemesis::Entry& entry) {
   kind.plan = entry.plan;
   kind.describe = entry.describe;
   kind.make = [&entry](const run::NemesisPorts& ports) {
-    return entry.make({ports.lab, ports.primaries, ports.wall_clock});
+    return entry.make({ports.lab, ports.primaries, ports.wall_clock, ports.membership});
   };
   kind.needs = [&entry](const Json& parameters) { return nemesis::needs_of(entry, parameters); };
   return kind;

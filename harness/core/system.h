@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/core/membership.h"
 #include "harness/core/op.h"
 
 namespace gameday {
@@ -53,6 +54,21 @@ class Client {
   virtual Completion invoke(const Op& op, Deadline deadline) = 0;
 };
 
+// What a system offers whose members can be changed while it runs. Any thread.
+class Membership {
+ public:
+  virtual ~Membership() = default;
+  // Whom the node takes for the members; nullopt: no answer by the deadline, or it knows of none.
+  virtual std::optional<MemberView> view(const Node& node, Deadline deadline) const = 0;
+  // Asks the cluster, through any of `members`, for one change; names are those of `all`. As of a
+  // client: fail only if it did not happen and will not, info when in doubt.
+  virtual Completion change(const MemberChange& change, const std::set<std::string>& members,
+                            const std::vector<Node>& all, Deadline deadline) = 0;
+  // How the server of a node is started that is to come to these members, with an empty directory.
+  virtual ProcessSpec joining(const Node& node, const std::set<std::string>& members,
+                              const std::vector<Node>& all) const = 0;
+};
+
 class System {
  public:
   virtual ~System() = default;
@@ -66,6 +82,10 @@ class System {
   // applied the same. Waits for it until the deadline.
   virtual bool settled(const std::vector<Node>& all, Deadline deadline) const = 0;
   virtual std::unique_ptr<Client> client(const Node& node, const std::vector<Node>& all) const = 0;
+  // Where its clients reach a node, as a person would type it.
+  virtual std::string endpoint(const Node& node) const { return node.address; }
+  // nullptr: who its members are cannot be changed.
+  virtual Membership* membership() { return nullptr; }
 };
 
 }  // namespace gameday

@@ -154,7 +154,8 @@ class Run {
 
   void make_nemeses() {
     const NemesisPorts ports{cluster_->lab(), [this] { return cluster_->primaries(); },
-                             [this](const std::string& node) { return cluster_->wall_clock(node); }};
+                             [this](const std::string& node) { return cluster_->wall_clock(node); },
+                             plan_.system->membership()};
     std::vector<std::unique_ptr<Nemesis>> nemeses;
     for (const auto& kind : plan_.faults) nemeses.push_back(kind.make(ports));
     driver_ = std::make_unique<NemesisDriver>(std::move(nemeses), journal_,

@@ -10,6 +10,7 @@
 
 #include "harness/core/fault.h"
 #include "harness/core/generator.h"
+#include "harness/core/system.h"
 #include "harness/lab/lab.h"
 
 namespace gameday::run {
@@ -19,6 +20,7 @@ struct NemesisPorts {
   lab::Lab& lab;
   std::function<std::vector<std::string>()> primaries;
   std::function<std::optional<std::int64_t>(const std::string&)> wall_clock;
+  Membership* membership = nullptr;  // nullptr: the system offers none
 };
 
 // A kind of fault, as the composition of the program hands it to the run.

@@ -82,6 +82,9 @@ class SearchSystem final : public System {
   std::unique_ptr<Client> client(const Node& node, const std::vector<Node>& all) const override {
     return make_client(node, all);
   }
+  std::string endpoint(const Node& node) const override {
+    return fmt::format("http://{}:{}", node.address, kHttpPort);
+  }
 
  private:
   static bool wait_a_little() {
