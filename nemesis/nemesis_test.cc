@@ -177,50 +177,6 @@ TEST_F(NemesisTest, PausesAndResumes) {
   EXPECT_TRUE(answers("n2"));
 }
 
-TEST_F(NemesisTest, SkewsClocks) {
-  up(2, {.clocks = true});
-  auto fault = must(
-      inject("clock", {{"order", {"n1", "n2"}}, {"count", 2}, {"offsets_ms", {1500, -30000}}}));
-  EXPECT_NEAR(skew("n1"), 1.5, 0.1);
-  EXPECT_NEAR(skew("n2"), -30, 0.1);
-  auto other = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {-500}}}));
-  EXPECT_NEAR(skew("n1"), 1, 0.1);
-  EXPECT_TRUE(heal(fault).effective);
-  EXPECT_NEAR(skew("n1"), -0.5, 0.1);
-  EXPECT_NEAR(skew("n2"), 0, 0.1);
-  EXPECT_TRUE(heal(other).effective);
-  EXPECT_NEAR(skew("n1"), 0, 0.1);
-}
-
-TEST_F(NemesisTest, StrobesClocks) {
-  up(1, {.clocks = true});
-  auto fault = must(
-      inject("clock",
-             {{"style", "strobe"}, {"order", {"n1"}}, {"offsets_ms", {5000}}, {"period_ms", 10}}));
-  bool wrong = false, right = false;
-  EXPECT_TRUE(eventually([&] {
-    const double now = skew("n1");
-    wrong |= now > 4;
-    right |= now < 1;
-    return wrong && right;
-  }));
-  const Proof proof = heal(fault);
-  EXPECT_TRUE(proof.effective);
-  EXPECT_GE(proof.detail["changes"], 1);
-  EXPECT_NEAR(skew("n1"), 0, 0.1);
-}
-
-TEST_F(NemesisTest, AClockThatDoesNotFollowIsVacuous) {
-  up(1, {.clocks = true}, true);
-  if (auto killed = lab->kill("n1"); !killed) FAIL();
-  auto spec = testing::server_spec();
-  spec.environment["LD_PRELOAD"] = "";  // as a static binary is to libfaketime
-  ASSERT_TRUE(lab->start("n1", spec));
-  ASSERT_TRUE(testing::wait_until_ready(*lab));
-  auto fault = must(inject("clock", {{"order", {"n1"}}, {"offsets_ms", {5000}}}));
-  EXPECT_FALSE(heal(fault).effective);
-}
-
 TEST_F(NemesisTest, FaultsOverlapOnOneNode) {
   up(3, {.clocks = true});
   auto partition = must(inject("partition", {{"shape", "one"}, {"order", {"n1"}}}));

@@ -34,6 +34,8 @@ std::int64_t drift(double rate, std::int64_t duration) {
   return std::llround(rate * static_cast<double>(std::max<std::int64_t>(duration, 0)));
 }
 
+constexpr const char* kPageName = "gameday-clock";  // in /proc/<pid>/maps
+
 constexpr std::string_view kBounds =
     "a clock's rate is above -1 (it does not go backwards) and up to 1000, the length of a strobe "
     "positive, and a leap of the monotonic clocks not backwards";
@@ -54,13 +56,14 @@ class ClockControl::Mechanism {
   virtual void trap_in(SyscallTable&) {}
   virtual std::map<std::string, std::string> environment() const { return {}; }
   virtual clock::Followed followed() const { return {}; }
+  virtual bool followed_by(pid_t) const { return false; }
 };
 
 class ClockControl::PageMechanism : public Mechanism {
  public:
   static Result<std::unique_ptr<Mechanism>> create() {
     const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const Fd file(::memfd_create("gameday-clock", MFD_CLOEXEC));
+    const Fd file(::memfd_create(kPageName, MFD_CLOEXEC));
     if (!file || ::ftruncate(file.get(), static_cast<off_t>(size)) != 0)
       return fail_errno("cannot make a page for a node's clocks");
     void* page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
@@ -89,6 +92,12 @@ class ClockControl::PageMechanism : public Mechanism {
   }
   void trap_in(SyscallTable& table) override { supervisor_.trap_in(table); }
   clock::Followed followed() const override { return supervisor_.followed(); }
+  bool followed_by(pid_t pid) const override {
+    std::ifstream in(fmt::format("/proc/{}/maps", pid));
+    for (std::string line; std::getline(in, line);)
+      if (line.find(kPageName) != std::string::npos) return true;
+    return false;
+  }
 
  private:
   PageMechanism(void* page, std::size_t size, Fd theirs)
@@ -185,15 +194,16 @@ ClockControl::ClockControl(std::unique_ptr<Mechanism> mechanism)
     : mechanism_(std::move(mechanism)) {}
 ClockControl::~ClockControl() = default;
 
-clock::Skew ClockControl::composed(std::int64_t now) const {
+clock::Skew ClockControl::composed(std::int64_t now, int without) const {
   clock::Skew sum;
   for (const auto& [id, term] : terms_)
-    if (term.skew.still) sum.still = std::min(sum.still, term.began);
+    if (id != without && term.skew.still) sum.still = std::min(sum.still, term.began);
   // The clock's state at the time from which its drifts, if it moves at all, go on.
   sum.since = std::min(now, sum.still);
   sum.monotonic = leapt_;
   double rate = 0;
   for (const auto& [id, term] : terms_) {
+    if (id == without) continue;
     const ClockSkew& skew = term.skew;
     sum.monotonic += skew.monotonic.count();
     sum.offset += term.gained + drift(skew.rate, sum.since - term.began);
@@ -273,6 +283,16 @@ nanoseconds ClockControl::offset() const { return offset_at(system_clock::now())
 nanoseconds ClockControl::offset_at(system_clock::time_point t) const {
   const std::lock_guard lock(mutex_);
   return nanoseconds(clock::wall(in_force_, ns(t)) - ns(t));
+}
+
+nanoseconds ClockControl::offset_without(int id, system_clock::time_point t) const {
+  const std::lock_guard lock(mutex_);
+  return nanoseconds(clock::wall(composed(ns(t), id), ns(t)) - ns(t));
+}
+
+std::size_t ClockControl::followed_by(const std::vector<pid_t>& processes) const {
+  return static_cast<std::size_t>(std::count_if(
+      processes.begin(), processes.end(), [&](pid_t pid) { return mechanism_->followed_by(pid); }));
 }
 
 nanoseconds ClockControl::monotonic_offset() const {

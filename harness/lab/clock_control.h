@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/core/error.h"
 #include "harness/lab/clock/page.h"
@@ -59,6 +60,10 @@ class ClockControl {
   std::chrono::nanoseconds offset() const;  // of the wall clock, now
   std::chrono::nanoseconds offset_at(std::chrono::system_clock::time_point t) const;
   std::chrono::nanoseconds monotonic_offset() const;
+  // What the wall clock would be off by without one of the skews.
+  std::chrono::nanoseconds offset_without(int id, std::chrono::system_clock::time_point t) const;
+  // How many of these processes have the page mapped; none with libfaketime.
+  std::size_t followed_by(const std::vector<pid_t>& processes) const;
 
   std::string_view mechanism() const;  // "vDSO page" or "libfaketime"
   clock::Followed followed() const;    // what became of the node's programs; zero for libfaketime
@@ -78,7 +83,8 @@ class ClockControl {
     std::int64_t gained = 0;  // of its drift, until then
   };
   explicit ClockControl(std::unique_ptr<Mechanism> mechanism);
-  clock::Skew composed(std::int64_t now) const;  // both with the mutex held
+  // Both with the mutex held.
+  clock::Skew composed(std::int64_t now, int without = 0) const;
   Status apply(std::int64_t now);
 
   const std::unique_ptr<Mechanism> mechanism_;

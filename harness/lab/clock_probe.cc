@@ -199,12 +199,18 @@ int wait_by(const char* how, long ms) {
   return 1001;
 }
 
+// The quickest of many short runs: what it costs, not who else wanted the processor.
 void cost(clockid_t clock) {
-  constexpr int kReads = 1'000'000;
+  constexpr int kRuns = 2000, kReads = 200;
+  double best = 1;
   timespec t{};
-  const double begin = clock_now(CLOCK_MONOTONIC);
-  for (int i = 0; i < kReads; ++i) clock_gettime(clock, &t);
-  printf("%.2f\n", (clock_now(CLOCK_MONOTONIC) - begin) * 1e9 / kReads);
+  for (int run = 0; run < kRuns; ++run) {
+    const double begin = clock_now(CLOCK_MONOTONIC);
+    for (int i = 0; i < kReads; ++i) clock_gettime(clock, &t);
+    const double took = clock_now(CLOCK_MONOTONIC) - begin;
+    if (took < best) best = took;
+  }
+  printf("%.2f\n", best * 1e9 / kReads);
 }
 
 }  // namespace

@@ -123,10 +123,14 @@ class Server {
 
 }  // namespace
 
+void maybe_run_server(int argc, char** argv) {
+  if (argc >= 2 && std::strcmp(argv[1], "test-server") == 0)
+    ::_exit(Server(argc >= 3 ? argv[2] : "").run());
+}
+
 int test_main(int argc, char** argv, bool in_universe) {
   maybe_run_init(argc, argv);
-  if (argc >= 2 && std::strcmp(argv[1], "test-server") == 0)
-    return Server(argc >= 3 ? argv[2] : "").run();
+  maybe_run_server(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   if (!in_universe) return RUN_ALL_TESTS();
   return run_in_universe([] { return RUN_ALL_TESTS(); });

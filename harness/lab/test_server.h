@@ -15,6 +15,10 @@ namespace gameday::lab::testing {
 // maybe_run_init, then the test server if asked for, then all tests; in a universe or not.
 int test_main(int argc, char** argv, bool in_universe);
 
+// Runs the test server, and does not return, if this process was started as one (server_spec()); for
+// a main() of one's own, after maybe_run_init().
+void maybe_run_server(int argc, char** argv);
+
 std::filesystem::path own_binary();
 
 // A folder that is removed with the object.

@@ -5,8 +5,9 @@
 
 namespace gameday::nemesis::bench {
 
+Rows clock();
 Rows partition();
 
-inline constexpr Area kAreas[]{{"partition", partition}};
+inline constexpr Area kAreas[]{{"clock", clock}, {"partition", partition}};
 
 }  // namespace gameday::nemesis::bench

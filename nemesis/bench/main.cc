@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "harness/lab/test_server.h"
 #include "harness/lab/universe.h"
 #include "nemesis/bench/areas.h"
 
@@ -53,6 +54,7 @@ int run(std::span<char*> wanted) {
 
 int main(int argc, char** argv) {
   gameday::lab::maybe_run_init(argc, argv);
+  gameday::lab::testing::maybe_run_server(argc, argv);
   const std::span<char*> wanted(argv + 1, argv + argc);
   return gameday::lab::run_in_universe([&] { return gameday::nemesis::bench::run(wanted); });
 }

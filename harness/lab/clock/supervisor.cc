@@ -23,6 +23,7 @@ constexpr std::uint64_t kMark = 0x6764'7265'7065'6174;
 // "The call is to be repeated", from inside the kernel; the thread is about to stop for us, so no
 // program sees it.
 constexpr int kRestart = 512;  // ERESTARTSYS
+constexpr int kLockPi2 = 13;   // FUTEX_LOCK_PI2, since Linux 5.14
 constexpr std::size_t kMostWaiters = 4096;
 
 std::int64_t to_ns(const timespec& t) { return t.tv_sec * kSecond + t.tv_nsec; }
@@ -67,19 +68,27 @@ std::span<const std::byte> bytes_of(const T& value) {
 
 // A call with an absolute deadline.
 struct Supervisor::Wait {
-  enum class Form : std::uint8_t { futex, sleep, timerfd, timer };
+  enum class Form : std::uint8_t { futex, sleep, timerfd, timer, queue };
   long number;
   Form form;
-  int mark;  // an argument that the call does not look at
+  unsigned deadline;  // the argument that points to it
+  unsigned mark;      // an argument that the call does not look at
+  int futex_operation = 0;
 
-  static constexpr int deadline_of(Form form) { return form == Form::futex ? 3 : 2; }
-  int deadline() const { return deadline_of(form); }
+  // The kernel forgets the deadlines of the others, and repeats the whole call, when it is
+  // interrupted.
+  bool remembers() const {
+    return form == Form::sleep || (form == Form::futex && futex_operation == FUTEX_WAIT_BITSET);
+  }
   bool is_timer() const { return form == Form::timerfd || form == Form::timer; }
 
   // -1: none of those that can be wrong.
   clockid_t clock(const HeldCall& call) const {
     switch (form) {
+      case Form::queue:
+        return CLOCK_REALTIME;
       case Form::futex:
+        if (futex_operation == FUTEX_LOCK_PI) return CLOCK_REALTIME;
         return (call.argument(1) & FUTEX_CLOCK_REALTIME) != 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
       case Form::sleep:
         return call.int_argument(0);
@@ -104,10 +113,14 @@ struct Supervisor::Wait {
 };
 
 const Supervisor::Wait Supervisor::kWaits[]{
-    {SYS_futex, Wait::Form::futex, 4},
-    {SYS_clock_nanosleep, Wait::Form::sleep, 5},
-    {SYS_timerfd_settime, Wait::Form::timerfd, 5},
-    {SYS_timer_settime, Wait::Form::timer, 5},
+    {SYS_futex, Wait::Form::futex, 3, 4, FUTEX_WAIT_BITSET},
+    {SYS_futex, Wait::Form::futex, 3, 4, FUTEX_LOCK_PI},
+    {SYS_futex, Wait::Form::futex, 3, 4, kLockPi2},
+    {SYS_clock_nanosleep, Wait::Form::sleep, 2, 5},
+    {SYS_timerfd_settime, Wait::Form::timerfd, 2, 5},
+    {SYS_timer_settime, Wait::Form::timer, 2, 5},
+    {SYS_mq_timedsend, Wait::Form::queue, 4, 5},
+    {SYS_mq_timedreceive, Wait::Form::queue, 4, 5},
 };
 
 Supervisor::Supervisor(const Page& page, const Fd& page_file) : page_(page), page_file_(page_file) {
@@ -145,14 +158,13 @@ void Supervisor::trap_in(SyscallTable& table) {
 #endif
 
   for (const Wait& wait : kWaits) {
-    std::vector<ArgumentIs> when{
-        is_not_null(static_cast<unsigned>(wait.deadline())),
-        {.index = static_cast<unsigned>(wait.mark), .value = kMark, .equal = false}};
+    std::vector<ArgumentIs> when{is_not_null(wait.deadline),
+                                 {.index = wait.mark, .value = kMark, .equal = false}};
     if (wait.form == Wait::Form::futex)
       when.push_back({.index = 1,
                       .mask = kInt & ~std::uint64_t{FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME},
-                      .value = FUTEX_WAIT_BITSET});
-    else  // TIMER_ABSTIME, TFD_TIMER_ABSTIME
+                      .value = static_cast<std::uint64_t>(wait.futex_operation)});
+    else if (wait.form != Wait::Form::queue)  // TIMER_ABSTIME, TFD_TIMER_ABSTIME
       when.push_back({.index = 1, .mask = TIMER_ABSTIME, .value = TIMER_ABSTIME});
     table.trap(static_cast<int>(wait.number), std::move(when),
                [this, &wait](HeldCall call) { begin_wait(std::move(call), wait); });
@@ -221,14 +233,14 @@ void Supervisor::read_seconds(HeldCall call) {
 }
 
 void Supervisor::begin_wait(HeldCall call, const Wait& wait) {
-  const std::uint64_t at = call.argument(static_cast<unsigned>(wait.deadline()));
+  const std::uint64_t at = call.argument(wait.deadline);
   const auto deadline = call.read_value<timespec>(at + (wait.is_timer() ? sizeof(timespec) : 0));
   if (!deadline || !is_sane(*deadline)) return;          // the kernel says what is wrong
   if (wait.is_timer() && to_ns(*deadline) == 0) return;  // disarms it
   const clockid_t clock = wait.clock(call);
   if (!is_wall(clock) && !is_monotonic(clock)) return;
   const bool translate = !is_true(skew(), clock);
-  if (!wait.is_timer()) {
+  if (wait.remembers()) {
     Waiter waiter{&wait, {}};
     for (unsigned i = 0; i < 6; ++i) waiter.arguments[i] = call.argument(i);
     const std::lock_guard lock(mutex_);
@@ -238,7 +250,22 @@ void Supervisor::begin_wait(HeldCall call, const Wait& wait) {
         return ::access(fmt::format("/proc/{}", known.first).c_str(), F_OK) != 0;
       });
   }
-  if (translate) push(Deadline{std::move(call), &wait, to_ns(*deadline)});
+  if (!translate) return;
+  Deadline job{std::move(call), &wait, to_ns(*deadline)};
+  if (wait.remembers() || wait.is_timer())
+    push(std::move(job));
+  else
+    attend(std::move(job));
+}
+
+void Supervisor::attend(Deadline deadline) {
+  const std::lock_guard lock(mutex_);
+  attendants_.remove_if([](const Attendant& a) { return a.done.load(); });
+  Attendant& attendant = attendants_.emplace_back();
+  attendant.thread = std::jthread([this, &attendant, job = std::move(deadline)]() mutable {
+    translate(std::move(job));
+    attendant.done = true;
+  });
 }
 
 void Supervisor::clocks_changed() { push(Changed{}); }
@@ -325,10 +352,11 @@ void Supervisor::translate(Deadline deadline) {
   std::array<timespec, 2> ours{}, theirs{};
   const std::uint64_t at = (before.stack() - 256) & ~std::uint64_t{15};
   const auto slot = std::as_writable_bytes(std::span(theirs));
-  const int argument = wait.deadline();
+  const int argument = static_cast<int>(wait.deadline);
   bool possible = tracee.read(at, slot);
   switch (wait.form) {
     case Wait::Form::futex:
+    case Wait::Form::queue:
       ours[0] = to_timespec(true_deadline);
       break;
     case Wait::Form::sleep:
@@ -344,7 +372,7 @@ void Supervisor::translate(Deadline deadline) {
       break;
   }
   registers.set_argument(argument, at);
-  registers.set_argument(wait.mark, kMark);
+  registers.set_argument(static_cast<int>(wait.mark), kMark);
   if (!possible || !tracee.write(at, std::as_bytes(std::span(ours))) || !tracee.set(registers)) {
     tracee.set(before);
     return;
@@ -352,8 +380,8 @@ void Supervisor::translate(Deadline deadline) {
   Stop stop = tracee.go_to_call();  // the call's begin
   const bool begun = stop.kind == Stop::Kind::call;
   if (begun) {
-    tracee.interrupt();
-    stop = tracee.go_to_call();  // its end: interrupted, unless it was one that does not wait
+    if (wait.remembers()) tracee.interrupt();
+    stop = tracee.go_to_call();  // its end
   }
   tracee.write(at, std::as_bytes(std::span(theirs)));
   if (begun && stop.kind == Stop::Kind::call && tracee.get(registers)) {

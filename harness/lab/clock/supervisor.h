@@ -10,15 +10,20 @@
 //               given its registers back. What it goes on with, restart_syscall(2), has the
 //               deadline in the kernel; no memory of the program's was changed. clock_nanosleep(2)
 //               becomes relative for that, since only then the kernel remembers.
+//               Calls that the kernel begins anew when they are interrupted (mutexes with priority
+//               inheritance, message queues) are traced for as long as they wait.
 //   changes     When a clock is changed, threads in such a wait begin it anew, with the new
-//   deadline.
+//   deadline;
+//               but not those traced, and timers that have been set.
 //
 // While no clock is wrong a call only waits for us to say "go on".
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -74,6 +79,7 @@ class Supervisor {
   void read_seconds(HeldCall call);
   void begin_wait(HeldCall call, const Wait& wait);
   void push(Job job);
+  void attend(Deadline deadline);
 
   // On this object's thread, which traces whatever is traced.
   void run(const std::stop_token& stop);
@@ -89,6 +95,12 @@ class Supervisor {
   std::deque<Job> jobs_;
   std::map<pid_t, Waiter> waiters_;  // in a call with a deadline when last seen
   Followed followed_;
+  // For each thread in a call whose deadline the kernel would forget, one that traces it meanwhile.
+  struct Attendant {
+    std::atomic<bool> done = false;
+    std::jthread thread;
+  };
+  std::list<Attendant> attendants_;
   std::jthread thread_;
 };
 
