@@ -7,7 +7,7 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock};
+  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull};
   return entries;
 }
 

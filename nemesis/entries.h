@@ -6,7 +6,7 @@
 
 namespace gameday::nemesis {
 
-extern const Entry kPartition, kPacket, kKill, kPause, kClock;
+extern const Entry kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {

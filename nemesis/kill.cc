@@ -1,6 +1,6 @@
 // Every process of a node dies at once, by kill -9 or after a SIGTERM. Restarted when the fault heals or
 // after a delay ("down", "term"), or killed again each time it has run for a while: some times
-// ("bounce"), or until the fault heals ("crash-loop").
+// ("bounce"), or until the fault heals ("crash-loop"). Or killed at chosen fsyncs (crash_at_fsync.h).
 #include <signal.h>
 
 #include <condition_variable>
@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "nemesis/crash_at_fsync.h"
 #include "nemesis/entries.h"
 #include "nemesis/targets.h"
 
@@ -55,7 +56,10 @@ Style parse(const Json& parameters) {
   return style;
 }
 
+bool at_fsync(const Json& parameters) { return parameters.value("style", "down") == kAtFsync; }
+
 std::string describe(const Json& parameters) {
+  if (at_fsync(parameters)) return describe_crash_at_fsync(parameters);
   const Style style = parse(parameters);
   std::string text = style.term
                          ? fmt::format("SIGTERM to {}, SIGKILL after {} ms",
@@ -206,12 +210,13 @@ class ActiveKill : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
+  if (at_fsync(parameters)) return crash_at_fsync(context.lab, parameters, std::move(*targets));
   auto fault = std::make_unique<ActiveKill>(context.lab, parameters, std::move(*targets));
   if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
   return fault;
 }
 
-constexpr std::string_view kStyles[]{"down", "term", "bounce", "crash-loop"};
+constexpr std::string_view kStyles[]{"down", "term", "bounce", "crash-loop", kAtFsync};
 constexpr Parameter kParameters[]{
     {.name = "style", .words = kStyles},
     kOrderParameter,
@@ -220,17 +225,28 @@ constexpr Parameter kParameters[]{
     {.name = "rounds", .kind = Parameter::Kind::whole, .least = 1, .most = 1e4},
     {.name = "up_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6},
     {.name = "delay_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6},
-    {.name = "grace_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6}};
+    {.name = "grace_ms", .kind = Parameter::Kind::whole, .least = 0, .most = 1e6},
+    kEveryParameter,
+    kMomentParameter};
 
 std::unique_ptr<Nemesis> make(const NemesisContext& context) {
   return std::make_unique<EntryNemesis>(kKill, context, inject);
 }
 
+lab::Preparation needs_of(const Json& parameters) {
+  return {.syscalls = at_fsync(parameters) ? lab::kSyncCalls : lab::CallClasses{0}};
+}
+
 }  // namespace
 
 constinit const Entry kKill{
-    "kill",      "end nodes, by kill -9 or SIGTERM, and restart them: later, at once, or over and over",
-    plan,        describe,
-    kParameters, make};
+    .name = "kill",
+    .summary = "end nodes, by kill -9 or SIGTERM, and restart them: later, at once, or over and over",
+    .plan = plan,
+    .describe = describe,
+    .parameters = kParameters,
+    .make = make,
+    .needs_of = needs_of,
+    .family = "process"};
 
 }  // namespace gameday::nemesis

@@ -75,6 +75,7 @@ struct FileFaults::Core {
   std::vector<RuleState> rules;
   std::vector<WatchState> watches;
   bool letting_go = false;
+  bool failed_calls = false;  // of this life
   std::multimap<Clock::time_point, Delayed> delayed;
   std::condition_variable_any changed;
   std::jthread waiter;  // answers the delayed; started with the first rule that delays
@@ -186,6 +187,7 @@ void FileFaults::Core::answer_locked(HeldCall call, const Decision& decision) {
   const bool got_it = fails ? call.fail(decision.error) : call.go_on();
   if (!got_it) return;
   if (fails) {
+    failed_calls = true;
     ++decision.failing->counters.failed;
     ++of_path(decision.failing->counters, decision.path).failed;
   }
@@ -350,6 +352,17 @@ void FileFaults::let_go(bool yes) {
   if (!yes) return;
   for (auto& [due, item] : std::exchange(core_->delayed, {}))
     core_->answer_locked(std::move(item.call), item.decision);
+}
+
+void FileFaults::begin_life() {
+  const std::lock_guard lock(core_->mutex);
+  core_->letting_go = false;
+  core_->failed_calls = false;
+}
+
+bool FileFaults::failed_calls() const {
+  const std::lock_guard lock(core_->mutex);
+  return core_->failed_calls;
 }
 
 std::size_t FileFaults::rules_in_force() const {

@@ -109,6 +109,9 @@ class FileFaults {
   };
   Result<Watch> watch(FileMatch match, std::uint64_t nth, bool every, OnCall on_call);
 
+  void begin_life();          // the node is about to start
+  bool failed_calls() const;  // a call of this life has been failed
+
   // A held thread cannot be stopped. While true, no call is delayed, and those that are go on.
   void let_go(bool yes);
 

@@ -46,6 +46,7 @@ struct NodeState {
 
 void write_exit_file(const NodeState& state, const Exit& exit) {
   Json line = {{"incarnation", exit.incarnation}, {"asked", exit.asked}};
+  if (exit.provoked) line["provoked"] = true;
   if (exit.code) line["code"] = *exit.code;
   if (exit.signal) line["signal"] = *exit.signal;
   std::ofstream(state.directory / "exit", std::ios::trunc) << line.dump() << "\n";
@@ -56,6 +57,7 @@ Exit exit_of(const NodeState& state, int wait_status) {
   exit.node = state.node.name;
   exit.incarnation = state.incarnation;
   exit.asked = state.asked_to_end;
+  exit.provoked = !exit.asked && state.files && state.files->failed_calls();
   exit.at = Clock::now();
   if (WIFSIGNALED(wait_status))
     exit.signal = WTERMSIG(wait_status);
@@ -123,7 +125,7 @@ void Lab::Impl::ended(NodeState& state, int wait_status) {
     state.last_exit = exit;
   }
   write_exit_file(state, exit);
-  if (exit.asked) return;
+  if (exit.asked || exit.provoked) return;
   {
     const std::lock_guard lock(mutex);
     unexpected.push_back(exit);
@@ -191,7 +193,7 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   }
   state.spec = spec;
   state.pauses = 0;
-  if (state.files) state.files->let_go(false);
+  if (state.files) state.files->begin_life();
   auto process = NodeProcess::start(init_spec(state, spec), state.netns, state.traps,
                                     [this, &state](int status) { ended(state, status); });
   const std::lock_guard lock(state.mutex);
