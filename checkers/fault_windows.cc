@@ -70,6 +70,13 @@ Effect effect_of(const FaultRecord& fault, const std::vector<std::string>& nodes
     if (!targets || targets->empty()) return effect;
     effect.understood = std::all_of(targets->begin(), targets->end(), is_node);
     effect.down.insert(targets->begin(), targets->end());
+  } else if (destroys_disk(fault)) {
+    // For good: possible_span. Nothing says for certain that they are down.
+    const Json* field = find_field(fault, "targets");
+    const auto targets = field == nullptr ? std::nullopt : names(*field);
+    if (!targets) return effect;
+    effect.understood = std::all_of(targets->begin(), targets->end(), is_node);
+    effect.down.insert(targets->begin(), targets->end());
   } else if (is_kind(fault, "partition")) {
     const Json* grudge = find_field(fault, "grudge");
     if (grudge == nullptr || !grudge->is_object()) return effect;
@@ -95,7 +102,7 @@ bool revives_nobody(const FaultRecord& fault) {
 // a bounce restarted one that was paused) or flush a partition's rules, so the certainty ends at the
 // first such event.
 Span certain_span(const FaultRecord& fault, const std::vector<FaultRecord>& all) {
-  if (fault.in_force < 0) return {};
+  if (fault.in_force < 0 || destroys_disk(fault)) return {};
   Span span{fault.in_force, kNever};
   if (fault.heal_requested >= 0) {
     span.until = fault.heal_requested;
@@ -117,7 +124,7 @@ Span certain_span(const FaultRecord& fault, const std::vector<FaultRecord>& all)
 Span possible_span(const FaultRecord& fault) {
   const std::int64_t from = fault.requested >= 0 ? fault.requested : fault.in_force;
   if (from < 0) return {};
-  return {from, fault.healed >= 0 ? fault.healed : kNever};
+  return {from, fault.healed >= 0 && !destroys_disk(fault) ? fault.healed : kNever};
 }
 
 std::vector<std::int64_t> edges_of(const std::vector<Span>& spans, std::int64_t end) {
@@ -236,6 +243,23 @@ bool destroys_disk(const FaultRecord& fault) {
   });
 }
 
+bool hits(const FaultRecord& fault, const std::string& node) {
+  const Json* field = find_field(fault, "targets");
+  const auto targets = field == nullptr ? std::nullopt : names(*field);
+  return !targets || std::find(targets->begin(), targets->end(), node) != targets->end();
+}
+
+bool may_end_server(const FaultRecord& fault, const std::string& node, std::int64_t time) {
+  constexpr std::int64_t kLate = 2'000'000'000;  // what failed may take effect a little later
+  const Span span = possible_span(fault);
+  if (!hits(fault, node) || time < span.from) return false;
+  if (destroys_disk(fault)) return true;
+  constexpr std::string_view kKinds[]{"io-error", "disk-full", "resources", "power-loss", "torn-write"};
+  return (span.until == kNever || time < span.until + kLate) &&
+         std::any_of(std::begin(kKinds), std::end(kKinds),
+                     [&](std::string_view kind) { return is_kind(fault, kind); });
+}
+
 std::vector<Window> healthy_windows(const std::vector<FaultRecord>& faults,
                                     const std::vector<std::string>& nodes, std::int64_t end) {
   std::vector<Span> spans;
@@ -332,6 +356,31 @@ std::vector<MinorityWindow> minority_windows(const std::vector<FaultRecord>& fau
     } else {
       windows.push_back(std::move(window));
     }
+  }
+  return windows;
+}
+
+std::vector<DeafWindow> deaf_windows(const std::vector<FaultRecord>& faults,
+                                     const std::vector<std::string>& nodes) {
+  std::vector<DeafWindow> windows;
+  // Somebody may be added or removed that nobody here knows.
+  for (const auto& fault : faults)
+    if (fault.fault.find("member") != std::string::npos) return windows;
+  for (const auto& fault : faults) {
+    if (!is_kind(fault, "partition")) continue;
+    const Span span = certain_span(fault, faults);
+    // A packet that is held back or delayed may pass a partition that has come since.
+    const bool late = std::any_of(faults.begin(), faults.end(), [&](const FaultRecord& other) {
+      const Span possible = possible_span(other);
+      return is_kind(other, "packet") && possible.from < span.until && possible.until > span.from;
+    });
+    const Effect effect = effect_of(fault, nodes);
+    if (late || !effect.understood || nodes.size() < 2) continue;
+    for (const auto& node : nodes)
+      if (std::all_of(nodes.begin(), nodes.end(), [&](const std::string& other) {
+            return other == node || effect.drops.contains({node, other});
+          }))
+        windows.push_back({span.from, span.until, node});
   }
   return windows;
 }

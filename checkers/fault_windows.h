@@ -22,6 +22,13 @@ bool is_kind(const FaultRecord& fault, std::string_view kind);
 // A fault after which a node may have forgotten what it once held durably.
 bool destroys_disk(const FaultRecord& fault);
 
+// Whether this node was one of its targets, or its record does not say whom it hit.
+bool hits(const FaultRecord& fault, const std::string& node);
+
+// Whether the fault is a reason for a server to end by itself at this time: a disk that fails a write,
+// or has lost what was durable, leaves it no other answer; without memory it gets none.
+bool may_end_server(const FaultRecord& fault, const std::string& node, std::int64_t time);
+
 // A stretch of time with the same faults.
 struct Window {
   std::int64_t from = 0, until = 0;  // ns
@@ -50,5 +57,13 @@ struct MinorityWindow {
 std::vector<MinorityWindow> minority_windows(const std::vector<FaultRecord>& faults,
                                              const std::vector<std::string>& nodes,
                                              std::int64_t end);
+
+// A stretch in which for certain nothing that another node sends reaches this one.
+struct DeafWindow {
+  std::int64_t from = 0, until = 0;
+  std::string node;
+};
+std::vector<DeafWindow> deaf_windows(const std::vector<FaultRecord>& faults,
+                                     const std::vector<std::string>& nodes);
 
 }  // namespace gameday

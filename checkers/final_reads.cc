@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "checkers/fault_windows.h"
+
 namespace gameday {
 
 std::vector<std::string> nodes_of(const CheckInput& input) {
@@ -14,6 +16,26 @@ std::vector<std::string> nodes_of(const CheckInput& input) {
     if (input.history.is_client(i)) names.insert(input.history.name(input.history.node(i)));
   names.erase("");
   return {names.begin(), names.end()};
+}
+
+std::vector<std::string> surviving_nodes(const CheckInput& input) {
+  const auto all = nodes_of(input);
+  const auto& history = input.history;
+  const auto faults = faults_of(input);
+  std::vector<std::string> left = all;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    if (history.is_client(i) || history.name(history.f(i)) != "settled") continue;
+    const Json& value = history.value(i);
+    const Json without = value.is_object() ? value.value("without", Json::array()) : Json::array();
+    left = all;
+    std::erase_if(left, [&](const std::string& node) {
+      return std::find(without.begin(), without.end(), Json(node)) != without.end() &&
+             std::any_of(faults.begin(), faults.end(), [&](const FaultRecord& fault) {
+               return destroys_disk(fault) && hits(fault, node);
+             });
+    });
+  }
+  return left.size() >= all.size() / 2 + 1 ? left : all;
 }
 
 std::size_t settled_from(const CheckInput& input) {
@@ -59,7 +81,7 @@ std::map<std::string, Call> final_reads(const CheckInput& input, std::string_vie
 std::vector<std::string> without_final(const CheckInput& input,
                                        const std::map<std::string, Call>& finals) {
   std::vector<std::string> missing;
-  for (const auto& node : nodes_of(input))
+  for (const auto& node : surviving_nodes(input))
     if (!finals.contains(node)) missing.push_back(node);
   return missing;
 }
@@ -118,7 +140,7 @@ Acks acknowledged(const History& history) {
   return acks;
 }
 
-AppliedProgress::AppliedProgress(const CheckInput& input) : nodes_(nodes_of(input)) {
+AppliedProgress::AppliedProgress(const CheckInput& input) : nodes_(surviving_nodes(input)) {
   const auto& history = input.history;
   const std::size_t from = settled_from(input);
   for (const auto& call : calls_of(history, {"status", "final-status", "jobs"})) {

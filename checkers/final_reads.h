@@ -16,6 +16,12 @@ namespace gameday {
 // The nodes of the run; those that the history names when the input does not say.
 std::vector<std::string> nodes_of(const CheckInput& input);
 
+// Those of which something can be asked at the end: not those that were not running any more after a
+// fault had taken from them what they held durably. To refuse to start is then right, and whatever a
+// majority confirmed is still on one of the others, as long as these are a majority; if they are not,
+// it is all nodes.
+std::vector<std::string> surviving_nodes(const CheckInput& input);
+
 // The index from which on everything is healed: after heal-all, else after the last fault event.
 std::size_t settled_from(const CheckInput& input);
 
@@ -26,7 +32,7 @@ std::optional<std::size_t> settled_at(const CheckInput& input);
 // For each node its last successful call of f that began after everything was healed.
 std::map<std::string, Call> final_reads(const CheckInput& input, std::string_view f);
 
-// The nodes without such a call.
+// The surviving nodes without such a call.
 std::vector<std::string> without_final(const CheckInput& input,
                                        const std::map<std::string, Call>& finals);
 
@@ -73,7 +79,7 @@ class AppliedProgress {
   std::optional<std::int64_t> before(const std::string& node, const Call& call) const;
   // The exact applied id during the call: the observations before and after it agree.
   std::optional<std::int64_t> during(const std::string& node, const Call& call) const;
-  // Every node says at the end that its whole log is committed and applied up to the same job.
+  // Every surviving node says at the end that its whole log is committed and applied up to the same job.
   // Then (Raft's leader completeness, Ongaro and Ousterhout 2014, §5.4.3) no job after it was ever
   // committed. Only observations that began after `index` count.
   std::optional<std::int64_t> quiet_at(std::size_t index) const;

@@ -198,7 +198,7 @@ CheckResult check(const CheckInput& input) {
   const Acks acks = acknowledged(input.history);
   for (const auto& reason : acks.malformed) findings.unknown(reason);
   const AppliedProgress progress(input);
-  Judge judge{input, progress, faults_of(input), nodes_of(input), findings};
+  Judge judge{input, progress, faults_of(input), surviving_nodes(input), findings};
   judge.judge("add", "read-set", acks.all);
   judge.judge("append", "lists", acks.all);
   findings.stats = {{"acknowledged", acks.all.size()},

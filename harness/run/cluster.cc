@@ -56,8 +56,13 @@ Result<double> Cluster::wait_ready(Deadline deadline, std::stop_token stop) {
 }
 
 bool Cluster::settle(Deadline deadline, std::stop_token stop) {
-  while (!stop.stop_requested() && Clock::now() < deadline)
-    if (system_.settled(nodes(), std::min(deadline, Clock::now() + 500ms))) return true;
+  while (!stop.stop_requested() && Clock::now() < deadline) {
+    std::vector<Node> running;
+    for (const auto& node : nodes())
+      if (lab_->alive(node.name)) running.push_back(node);
+    if (running.empty()) return false;
+    if (system_.settled(running, std::min(deadline, Clock::now() + 500ms))) return true;
+  }
   return false;
 }
 
@@ -66,20 +71,25 @@ void Cluster::stop() {
     if (lab_->alive(node.name)) (void)lab_->terminate(node.name, 1s);
 }
 
-std::vector<Json> Cluster::revive() {
-  std::vector<Json> out;
-  const auto exits = lab_->unexpected_exits();
-  for (; exits_seen_ < exits.size(); ++exits_seen_) {
-    const auto& exit = exits[exits_seen_];
-    out.push_back({{"node", exit.node}, {"what", describe(exit)}});
+std::vector<lab::Exit> Cluster::new_exits() {
+  const auto all = lab_->unexpected_exits();
+  std::vector<lab::Exit> fresh(all.begin() + static_cast<std::ptrdiff_t>(exits_seen_), all.end());
+  exits_seen_ = all.size();
+  return fresh;
+}
+
+void Cluster::revive() {
+  for (const auto& node : not_running()) {
+    log_.write("restarting " + node);
+    if (auto restarted = lab_->restart(node); !restarted) log_.write(restarted.error().message);
   }
-  for (const auto& node : nodes()) {
-    if (lab_->alive(node.name)) continue;
-    log_.write("restarting " + node.name);
-    if (auto restarted = lab_->restart(node.name); !restarted)
-      log_.write(restarted.error().message);
-  }
-  return out;
+}
+
+std::vector<std::string> Cluster::not_running() const {
+  std::vector<std::string> names;
+  for (const auto& node : nodes())
+    if (!lab_->alive(node.name)) names.push_back(node.name);
+  return names;
 }
 
 std::vector<std::string> Cluster::primaries() const {

@@ -33,11 +33,15 @@ class Cluster {
   // Waits until the system accepts writes: ms since start() began. The Error quotes the last lines
   // of the servers' logs.
   Result<double> wait_ready(Deadline deadline, std::stop_token stop);
+  // Waits until all nodes that run have applied the same.
   bool settle(Deadline deadline, std::stop_token stop);
   void stop();
 
-  // Starts again what has ended without a fault's doing; says what had: {"node", "what"}.
-  std::vector<Json> revive();
+  // What has ended without a fault's doing since the last call.
+  std::vector<lab::Exit> new_exits();
+  // Starts again what does not run.
+  void revive();
+  std::vector<std::string> not_running() const;
 
   // Highest term first, as the nodes say of themselves.
   std::vector<std::string> primaries() const;

@@ -224,16 +224,31 @@ class Run {
     if (!healed) return fail("a fault could not be healed: {}", healed.error().message);
     if (const auto verified = cluster_->lab().verify_healed(); !verified)
       return fail("not everything is healed: {}", verified.error().message);
-    for (const auto& exit : cluster_->revive()) {
-      progress_.message("a server ended by itself: " + exit.value("what", std::string()));
-      if (auto noted = note(interpreter, "node-exit", exit); !noted) return noted;
-    }
+    if (auto noted = note_exits(interpreter); !noted) return noted;
+    cluster_->revive();
     progress_.phase("waiting for the cluster");
     const auto begin = Clock::now();
     const bool settled = cluster_->settle(begin + kSettleLimit, signals_.everything());
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     log_.write(fmt::format("{} after {:.2f} s", settled ? "settled" : "not settled", seconds));
-    return note(interpreter, "settled", {{"ok", settled}, {"seconds", seconds}});
+    // What was started again may have ended again: a server whose files are damaged is right to.
+    if (auto noted = note_exits(interpreter); !noted) return noted;
+    Json value = {{"ok", settled}, {"seconds", seconds}};
+    if (const auto missing = cluster_->not_running(); !missing.empty()) value["without"] = missing;
+    return note(interpreter, "settled", std::move(value));
+  }
+
+  Status note_exits(const Interpreter& interpreter) {
+    for (const auto& exit : cluster_->new_exits()) {
+      const std::string what = lab::describe(exit);
+      progress_.message("a server ended by itself: " + what);
+      const auto at = std::chrono::duration_cast<std::chrono::nanoseconds>(exit.at - start_).count();
+      if (auto noted = note(interpreter, "node-exit",
+                            {{"node", exit.node}, {"what", what}, {"time", at}});
+          !noted)
+        return noted;
+    }
+    return {};
   }
 
   Json interruption() const {
