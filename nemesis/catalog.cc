@@ -7,7 +7,8 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull};
+  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull,
+                                  kFileCorruption};
   return entries;
 }
 

@@ -6,7 +6,8 @@
 
 namespace gameday::nemesis {
 
-extern const Entry kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull;
+extern const Entry kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull,
+    kFileCorruption;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {
