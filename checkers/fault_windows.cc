@@ -254,7 +254,7 @@ bool may_end_server(const FaultRecord& fault, const std::string& node, std::int6
   const Span span = possible_span(fault);
   if (!hits(fault, node) || time < span.from) return false;
   if (destroys_disk(fault)) return true;
-  constexpr std::string_view kKinds[]{"io-error", "disk-full", "resources", "power-loss", "torn-write"};
+  constexpr std::string_view kKinds[]{"io-error", "disk-full", "resources"};
   return (span.until == kNever || time < span.until + kLate) &&
          std::any_of(std::begin(kKinds), std::end(kKinds),
                      [&](std::string_view kind) { return is_kind(fault, kind); });
