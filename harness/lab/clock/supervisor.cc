@@ -320,16 +320,13 @@ void Supervisor::follow_exec(HeldCall call) {
     tracee.detach(stop.kind == Stop::Kind::signal ? stop.signal : 0);
     return;
   }
-  stop = tracee.go_to_call();
-  if (stop.kind == Stop::Kind::call) {  // its end: nothing was executed
-    if (tracee.get(registers)) {
-      registers.set_argument(5, before.argument(5));
-      tracee.set(registers);
-    }
+  stop = tracee.go_to_call();  // its end, of the old program or of the new one
+  if (stop.kind != Stop::Kind::call) return;
+  if (tracee.get(registers) && registers.result() < 0) {  // nothing was executed
+    registers.set_argument(5, before.argument(5));
+    tracee.set(registers);
     return;
   }
-  if (stop.kind == Stop::Kind::exec) stop = tracee.go_to_call();
-  if (stop.kind != Stop::Kind::call) return;
   const auto reads = patch(tracee);
   tracee.detach();
   const std::lock_guard lock(mutex_);

@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -11,6 +12,8 @@
 
 #include <cstring>
 #include <utility>
+
+#include "harness/lab/fd.h"
 
 namespace gameday::lab::clock {
 
@@ -59,8 +62,8 @@ void Registers::repeat_call(long number) { prepare_call(number, raw.pc - 4); }
 #endif
 
 bool Tracee::seize() {
-  attached_ = ::ptrace(PTRACE_SEIZE, tid_, nullptr,
-                       reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC)) == 0;
+  attached_ =
+      ::ptrace(PTRACE_SEIZE, tid_, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD)) == 0;
   return attached_;
 }
 
@@ -79,7 +82,6 @@ Stop Tracee::wait() {
   }
   tid_ = pid;
   const int signal = WSTOPSIG(status), event = status >> 16;
-  if (event == PTRACE_EVENT_EXEC) return {Stop::Kind::exec, 0};
   if (event == PTRACE_EVENT_STOP)
     return {signal == SIGTRAP ? Stop::Kind::interrupted : Stop::Kind::group, signal};
   if (signal == (SIGTRAP | 0x80)) return {Stop::Kind::call, 0};
@@ -128,8 +130,12 @@ bool Tracee::read(std::uint64_t address, std::span<std::byte> into) const {
 }
 
 bool Tracee::write(std::uint64_t address, std::span<const std::byte> bytes) {
-  // Word by word, since process_vm_writev(2) respects protections and a kernel may be told that
-  // /proc/<pid>/mem does.
+  // Both ways disregard protections, as process_vm_writev(2) does not. A kernel may be told that
+  // the file does not either (proc_mem.force_override).
+  const Fd memory(::open(fmt::format("/proc/{}/mem", tid_).c_str(), O_WRONLY | O_CLOEXEC));
+  if (memory && ::pwrite(memory.get(), bytes.data(), bytes.size(), static_cast<off_t>(address)) ==
+                    static_cast<ssize_t>(bytes.size()))
+    return true;
   constexpr std::size_t kWord = sizeof(long);
   for (std::size_t done = 0; done < bytes.size(); done += kWord) {
     long word = 0;
@@ -153,11 +159,14 @@ std::optional<std::int64_t> Tracee::call(std::uint64_t instruction, long number,
   int i = 0;
   for (const std::uint64_t argument : arguments) ours.set_argument(i++, argument);
   if (!set(ours)) return std::nullopt;
-  for (int edges = 0; edges < 2;) {  // its begin and its end
-    const Stop stop = go_to_call();
+  for (;;) {  // one step is the whole call
+    if (::ptrace(PTRACE_SINGLESTEP, tid_, nullptr, nullptr) != 0 && errno != ESRCH)
+      return std::nullopt;
+    const Stop stop = wait();
     if (stop.kind == Stop::Kind::gone) return std::nullopt;
-    if (stop.kind == Stop::Kind::call) ++edges;
-    if (stop.kind == Stop::Kind::signal) held_back_.push_back(stop.signal);
+    if (stop.kind != Stop::Kind::signal) continue;
+    if (stop.signal == SIGTRAP) break;
+    held_back_.push_back(stop.signal);
   }
   Registers after;
   if (!get(after) || !set(before)) return std::nullopt;

@@ -40,7 +40,6 @@ class Registers {
 struct Stop {
   enum class Kind : std::uint8_t {
     call,         // begin or end of a system call
-    exec,         // a new program is in place, within the call
     interrupted,  // as asked for by interrupt()
     group,        // SIGSTOP and its kin: the whole process is stopped
     signal,       // a signal is about to be delivered
