@@ -87,7 +87,7 @@ TEST_F(CheckModel, IndependentKeysAreJudgedAlone) {
 TEST_F(CheckModel, StandardInputAndBudgets) {
   const auto a = file("good.edn", good);
   const std::string command = program().string() + " check --model register - < " + a;
-  const Outcome o = Process(scratch, {"sh", "-c", command}).wait();
+  const Outcome o = Child(scratch, {"sh", "-c", command}).wait();
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_EQ(o.out, "-\ttrue\n");
   EXPECT_EQ(check({"--model", "register", "--memory", "lots", a}).code, 254);

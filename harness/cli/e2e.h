@@ -32,9 +32,9 @@ struct Outcome {
 };
 
 // A gameday process whose output goes to files.
-class Process {
+class Child {
  public:
-  Process(const fs::path& scratch, std::vector<std::string> argv) : base_(scratch / name()) {
+  Child(const fs::path& scratch, std::vector<std::string> argv) : base_(scratch / name()) {
     pid_ = ::fork();
     if (pid_ == 0) {
       redirect(base_.string() + ".out", STDOUT_FILENO);
@@ -46,14 +46,14 @@ class Process {
       ::_exit(127);
     }
   }
-  ~Process() {
+  ~Child() {
     if (!waited_) {
       ::kill(pid_, SIGKILL);
       (void)wait();
     }
   }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
 
   pid_t pid() const { return pid_; }
   void signal(int number) const { ::kill(pid_, number); }
@@ -111,10 +111,10 @@ class EndToEnd : public testing::Test {
   }
   Outcome gameday(std::vector<std::string> options) const {
     options.insert(options.begin(), program().string());
-    return Process(scratch, options).wait();
+    return Child(scratch, options).wait();
   }
   Outcome run(std::vector<std::string> options) const {
-    return Process(scratch, run_argv(std::move(options))).wait();
+    return Child(scratch, run_argv(std::move(options))).wait();
   }
   fs::path latest() const { return fs::canonical(store / "latest"); }
   static Json read_json(const fs::path& file) {

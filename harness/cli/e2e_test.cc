@@ -96,7 +96,7 @@ TEST_F(EndToEnd, FailFastEndsTheRunWithTheFirstViolation) {
 }
 
 TEST_F(EndToEnd, CtrlCHealsFinishesAndReports) {
-  Process p(scratch, run_argv({"--faults", "partition,pause", "--time-limit", "60", "--seed", "3"}));
+  Child p(scratch, run_argv({"--faults", "partition,pause", "--time-limit", "60", "--seed", "3"}));
   ASSERT_TRUE(wait_for(store / "latest/startup.json"));
   std::this_thread::sleep_for(3s);
   p.signal(SIGINT);
@@ -116,7 +116,7 @@ TEST_F(EndToEnd, CtrlCHealsFinishesAndReports) {
 // A machine that ends the run reads only the exit code, and must not take a part for the whole.
 TEST_F(EndToEnd, ARunThatWasCutShortIsUnknown) {
   for (const int signal : {SIGTERM, SIGKILL}) {
-    Process p(scratch, run_argv({"--workload", "register", "--time-limit", "60"}));
+    Child p(scratch, run_argv({"--workload", "register", "--time-limit", "60"}));
     ASSERT_TRUE(wait_for(store / "latest/startup.json"));
     std::this_thread::sleep_for(1s);
     p.signal(signal);
@@ -144,7 +144,7 @@ TEST_F(EndToEnd, ADamagedHistoryIsJudgedUpToTheDamage) {
 }
 
 TEST_F(EndToEnd, ARunThatDidNothingIsUnknown) {
-  Process p(scratch, run_argv({"--faults", "kill", "--time-limit", "60"}));
+  Child p(scratch, run_argv({"--faults", "kill", "--time-limit", "60"}));
   ASSERT_TRUE(wait_for(store / "latest/test.json"));
   p.signal(SIGINT);
   const Outcome o = p.wait();
@@ -159,7 +159,7 @@ TEST_F(EndToEnd, ADiskThatIsFullWhileAFaultIsInForceIsAnErrorThatSaysSo) {
   std::string command = "trap '' XFSZ; ulimit -f 200; exec";
   for (const auto& arg : run_argv({"--schedule", file.string(), "--time-limit", "30", "--quiet"}))
     command += " '" + arg + "'";
-  const Outcome o = Process(scratch, {"bash", "-c", command}).wait();
+  const Outcome o = Child(scratch, {"bash", "-c", command}).wait();
   EXPECT_EQ(o.code, 255);
   EXPECT_NE(o.err.find("cannot write"), std::string::npos) << o.err;
 }
@@ -177,7 +177,7 @@ TEST_F(EndToEnd, APartOfTheCheckersDoesNotReplaceTheVerdict) {
 TEST_F(EndToEnd, AKilledControllerLeavesARunAndNothingElse) {
   Rng rng(static_cast<std::uint64_t>(::getpid()));
   for (int i = 0; i < 4; ++i) {
-    Process p(scratch, run_argv({"--faults", "partition,kill,pause,clock", "--time-limit", "60"}));
+    Child p(scratch, run_argv({"--faults", "partition,kill,pause,clock", "--time-limit", "60"}));
     ASSERT_TRUE(wait_for(store / "latest/test.json"));
     std::this_thread::sleep_for(std::chrono::milliseconds(rng.between(0, i == 0 ? 300 : 6'000)));
     p.signal(SIGKILL);
@@ -195,8 +195,8 @@ TEST_F(EndToEnd, AKilledControllerLeavesARunAndNothingElse) {
 }
 
 TEST_F(EndToEnd, RunsSideBySideDoNotSeeEachOther) {
-  Process a(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "1"}));
-  Process b(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "2"}));
+  Child a(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "1"}));
+  Child b(scratch, run_argv({"--faults", "kill,partition", "--time-limit", "7", "--seed", "2"}));
   const Outcome one = a.wait(), two = b.wait();
   EXPECT_EQ(one.code, 0) << one.out << one.err;
   EXPECT_EQ(two.code, 0) << two.out << two.err;
@@ -218,7 +218,7 @@ TEST_F(EndToEnd, AnOrdinaryUserCanDoItToo) {
                                 (bin / "gameday").string(), "run", "search", "--store",
                                 store.string(), "--faults", "partition,kill,pause,clock",
                                 "--time-limit", "12", "--seed", "4"};
-  const Outcome o = Process(scratch, argv).wait();
+  const Outcome o = Child(scratch, argv).wait();
   EXPECT_EQ(o.code, 0) << o.out << o.err;
   expect_whole_run(latest());
   struct stat info {};
