@@ -85,7 +85,7 @@ class ActiveRules : public ActiveFault {
     const auto exit = lab_.last_exit(node);
     if (!exit || !exit->provoked) return {};
     if (auto status = lab_.restart(node); !status && !lab_.alive(node)) error_ = status.error().message;
-    return fmt::format(", and {}; started again", lab::describe(*exit));
+    return fmt::format(", and {}, which was started again", lab::describe(*exit));
   }
 
   std::string fact(const std::string& node, const lab::FileCounters& counters) const {

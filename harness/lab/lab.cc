@@ -125,7 +125,7 @@ void Lab::Impl::ended(NodeState& state, int wait_status) {
     state.last_exit = exit;
   }
   write_exit_file(state, exit);
-  if (exit.asked || exit.provoked) return;
+  if (exit.asked) return;
   {
     const std::lock_guard lock(mutex);
     unexpected.push_back(exit);

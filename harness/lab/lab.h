@@ -57,7 +57,7 @@ struct LabOptions {
   std::filesystem::path directory;  // nodes/<name>/ go here; created if missing
   Preparation prepare;
   bool preload_clocks = false;  // by libfaketime, even where better is possible (tests)
-  // Called when a server ends neither asked to nor provoked, from a thread of the lab. Must be
+  // Called when a server ends without having been asked to, from a thread of the lab. Must be
   // quick and must not call start(), kill() or terminate().
   std::function<void(const Exit&)> on_unexpected_exit;
 };
@@ -118,7 +118,7 @@ class Lab {
   bool paused(const std::string& node) const;
   unsigned incarnation(const std::string& node) const;           // 0: never started
   std::optional<Exit> last_exit(const std::string& node) const;  // nullopt: has not ended yet
-  std::vector<Exit> unexpected_exits() const;  // in order: those neither asked for nor provoked
+  std::vector<Exit> unexpected_exits() const;  // in order: those not asked for
 
   // The processes of a node: the server and its descendants, without the lab's own init.
   Result<std::vector<ProcessState>> processes(const std::string& node) const;

@@ -6,8 +6,9 @@
 namespace gameday::nemesis::bench {
 
 Rows clock();
+Rows files();
 Rows partition();
 
-inline constexpr Area kAreas[]{{"clock", clock}, {"partition", partition}};
+inline constexpr Area kAreas[]{{"clock", clock}, {"files", files}, {"partition", partition}};
 
 }  // namespace gameday::nemesis::bench
