@@ -7,8 +7,8 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kPacket, kKill, kPause, kClock, kIoError, kDiskFull,
-                                  kFileCorruption};
+  static const std::array entries{kPartition, kPacket,   kKill,           kPause, kFreeze, kGrey, kClock,
+                                  kIoError,   kDiskFull, kFileCorruption, kResources};
   return entries;
 }
 

@@ -6,7 +6,10 @@
 // Faults may overlap in time, also on the same node, and be healed in any order:
 //   partitions   their union is in force; a packet cut by both is counted for the older one
 //   clocks       offsets add up
-//   pauses       nest; the node runs again when the last is healed
+//   pauses       nest; the node runs again when the last is healed. So do freezes; a node that is both
+//                paused and frozen runs again when it is neither, and a thread that is held (grey)
+//                stays so
+//   resources    of each limit the smallest is in force, also for the lives that other faults give a node
 //   kill         also kills a paused node; a node killed twice is restarted by the fault that
 //                really killed it
 //   a fault whose node is dead at injection does nothing to it; one whose node died or was

@@ -70,15 +70,17 @@ class ActivePause : public ActiveFault {
     return !lab_.alive(pause.node) || lab_.incarnation(pause.node) != pause.incarnation;
   }
 
-  // No thread has been on a processor since: state T, and not one context switch more.
+  // No thread has been on a processor since: state T, and not one context switch more. One that was
+  // frozen or held as well may have been, for the moment in which it changed from one to the other.
   bool was_stopped_all_along(const lab::Pause& pause) const {
     if (gone(pause)) return false;
     const auto now = lab_.processes(pause.node);
     if (!now || now->size() != pause.processes.size()) return false;
     for (std::size_t i = 0; i < now->size(); ++i) {
       const auto &then = pause.processes[i], &here = (*now)[i];
-      if (here.state != 'T' || here.pid != then.pid || here.switches != then.switches ||
-          here.cpu_ticks != then.cpu_ticks)
+      const bool only_paused = then.state == 'T' && then.held == here.held;
+      if (here.pid != then.pid || here.cpu_ticks != then.cpu_ticks ||
+          (only_paused && (here.state != 'T' || here.switches != then.switches)))
         return false;
     }
     return true;
@@ -128,6 +130,12 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }  // namespace
 
 constinit const Entry kPause{
-    "pause", "stop nodes (SIGSTOP) and let them go on later", plan, describe, kParameters, make};
+    .name = "pause",
+    .summary = "stop nodes (SIGSTOP) and let them go on later",
+    .plan = plan,
+    .describe = describe,
+    .parameters = kParameters,
+    .make = make,
+    .family = "process"};
 
 }  // namespace gameday::nemesis

@@ -117,6 +117,8 @@ void exec_server(const InitSpec& spec) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const auto& entrance : spec.cgroups)
+    if (!write_proc(entrance.c_str(), "0")) return;
 
   std::vector<std::string> storage;
   for (const auto& [key, value] : spec.environment) storage.push_back(key + "=" + value);
@@ -233,7 +235,7 @@ Json to_json(const InitSpec& spec) {
   return Json{{"hostname", spec.hostname}, {"directory", spec.directory},
               {"data", spec.data},         {"log", spec.log},
               {"argv", spec.argv},         {"environment", spec.environment},
-              {"filter", std::move(filter)}};
+              {"filter", std::move(filter)}, {"cgroups", spec.cgroups}};
 }
 
 Result<InitSpec> parse_init_spec(const std::string& text) {
@@ -244,6 +246,7 @@ Result<InitSpec> parse_init_spec(const std::string& text) {
     spec.argv = json.at("argv").get<std::vector<std::string>>();
     spec.environment = json.at("environment").get<std::map<std::string, std::string>>();
     for (const auto& i : json.at("filter")) spec.filter.push_back({i[0], i[1], i[2], i[3]});
+    spec.cgroups = json.at("cgroups").get<std::vector<std::string>>();
     if (spec.argv.empty()) return fail("a node's command is empty");
     return spec;
   } catch (const std::exception& e) {

@@ -36,6 +36,7 @@ struct InitSpec {
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;  // complete
   std::vector<sock_filter> filter;                 // of system calls; empty: none
+  std::vector<std::string> cgroups = {};           // Cgroup::entrances()
 };
 Json to_json(const InitSpec& spec);
 Result<InitSpec> parse_init_spec(const std::string& text);

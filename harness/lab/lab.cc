@@ -28,6 +28,7 @@ struct NodeState {
   int netns = -1;
   std::unique_ptr<ClockControl> clock;
   std::unique_ptr<FileFaults> files;
+  std::unique_ptr<Cgroup> cgroup;
   SyscallTable traps;               // complete before the first start
   std::vector<sock_filter> filter;  // of them
 
@@ -40,6 +41,7 @@ struct NodeState {
   unsigned incarnation = 0;
   bool running = false;
   bool asked_to_end = false;
+  std::int64_t oom_kills = 0;  // before this life
   std::string pid_namespace;
   std::optional<Exit> last_exit;
 };
@@ -47,6 +49,7 @@ struct NodeState {
 void write_exit_file(const NodeState& state, const Exit& exit) {
   Json line = {{"incarnation", exit.incarnation}, {"asked", exit.asked}};
   if (exit.provoked) line["provoked"] = true;
+  if (exit.out_of_memory) line["out_of_memory"] = true;
   if (exit.code) line["code"] = *exit.code;
   if (exit.signal) line["signal"] = *exit.signal;
   std::ofstream(state.directory / "exit", std::ios::trunc) << line.dump() << "\n";
@@ -57,6 +60,10 @@ Exit exit_of(const NodeState& state, int wait_status) {
   exit.node = state.node.name;
   exit.incarnation = state.incarnation;
   exit.asked = state.asked_to_end;
+  // A server whose child was killed may well end by itself for that.
+  exit.out_of_memory = state.cgroup && state.cgroup->memory_limit() &&
+                       state.cgroup->usage().oom_kills > state.oom_kills;
+  exit.asked |= exit.out_of_memory;
   exit.provoked = !exit.asked && state.files && state.files->failed_calls();
   exit.at = Clock::now();
   if (WIFSIGNALED(wait_status))
@@ -73,6 +80,7 @@ Preparation& Preparation::operator|=(const Preparation& other) {
   syscalls |= other.syscalls;
   disks |= other.disks;
   cgroups |= other.cgroups;
+  limits |= other.limits;
   return *this;
 }
 
@@ -151,6 +159,11 @@ Status Lab::Impl::add_node(int number) {
     state->files = std::make_unique<FileFaults>(state->node.data, options.prepare.syscalls);
     state->files->register_in(state->traps);
   }
+  if (options.prepare.cgroups || options.prepare.limits) {
+    auto cgroup = Cgroup::create(name, options.prepare.limits);
+    if (!cgroup) return tl::make_unexpected(cgroup.error());
+    state->cgroup = std::move(*cgroup);
+  }
   auto filter = state->traps.filter();
   if (!filter) return tl::make_unexpected(filter.error());
   state->filter = std::move(*filter);
@@ -170,6 +183,7 @@ InitSpec Lab::Impl::init_spec(const NodeState& state, const ProcessSpec& spec) c
                  {"TMPDIR", "/tmp"},
                  {"LANG", "C.UTF-8"}},
                 state.filter};
+  if (state.cgroup) init.cgroups = state.cgroup->entrances();
   if (state.clock) init.environment.merge(state.clock->environment());
   for (const auto& [key, value] : spec.environment) init.environment[key] = value;
   return init;
@@ -185,8 +199,11 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   state.process.reset();  // of the last life: joins its thread, which may not hold our lock
   if (state.clock)
     if (auto status = state.clock->begin_life(); !status) return status;
+  std::unique_lock<std::mutex> thawed;
+  if (state.cgroup) thawed = state.cgroup->begin_life();
   {
     const std::lock_guard lock(state.mutex);
+    if (state.cgroup) state.oom_kills = state.cgroup->usage().oom_kills;
     ++state.incarnation;
     state.running = true;  // before its end can be noticed
     state.asked_to_end = false;
@@ -218,8 +235,10 @@ Status runs(NodeState& state) {
     pid_namespace = state.pid_namespace;
   }
   if (state.pauses > 0) return fail("still paused");
-  for (const auto& process : processes_of(pid_namespace))
+  for (const auto& process : processes_of(pid_namespace)) {
     if (process.state == 'T') return fail("process {} is stopped", process.pid);
+    if (process.held > 0) return fail("{} threads of process {} are held", process.held, process.pid);
+  }
   return {};
 }
 
@@ -232,6 +251,12 @@ Status files_work(const FileFaults& files) {
   if (files.rules_in_force() > 0 || files.delayed_now() > 0)
     return fail("{} faults of its files in force, {} calls held", files.rules_in_force(),
                 files.delayed_now());
+  return {};
+}
+
+Status is_free(const Cgroup& cgroup) {
+  if (cgroup.frozen()) return fail("still frozen");
+  if (cgroup.limits_in_force() > 0) return fail("still limited in what it may use");
   return {};
 }
 
@@ -258,6 +283,7 @@ void Lab::Impl::add_healed_checks() {
     healed.add(state.node.name, [&state] { return runs(state); });
     healed.add(state.node.name, [&state] { return writable(state.node.data); });
     if (state.files) healed.add(state.node.name, [&state] { return files_work(*state.files); });
+    if (state.cgroup) healed.add(state.node.name, [&state] { return is_free(*state.cgroup); });
     if (state.clock)
       healed.add(state.node.name, [&state] { return shows_the_time(*state.clock); });
   }
@@ -393,7 +419,10 @@ Result<Pause> Lab::pause(const std::string& node) {
   const auto begin = Clock::now();
   state->process->signal_all(SIGSTOP);
   if (state->files) state->files->let_go(true);
-  auto processes = wait_until_stopped(state->process->pid_namespace(), true, kStopTimeout);
+  const std::string& pid_namespace = state->process->pid_namespace();
+  auto processes = state->cgroup && state->cgroup->frozen()
+                       ? Result<std::vector<ProcessState>>(processes_of(pid_namespace))
+                       : wait_until_stopped(pid_namespace, true, kStopTimeout);
   if (!processes) {
     if (state->pauses == 0) state->process->signal_all(SIGCONT);
     if (state->pauses == 0 && state->files) state->files->let_go(false);
@@ -471,6 +500,18 @@ std::vector<pid_t> Lab::pids(const std::string& node) const {
   return result;
 }
 
+std::vector<ThreadState> Lab::threads(const std::string& node) const {
+  const NodeState* state = impl_->find(node);
+  if (!state) return {};
+  std::string pid_namespace;
+  {
+    const std::lock_guard lock(state->mutex);
+    if (!state->running) return {};
+    pid_namespace = state->pid_namespace;
+  }
+  return threads_of(pid_namespace);
+}
+
 Result<ClockControl*> Lab::clock(const std::string& node) {
   NodeState* state = impl_->find(node);
   if (!state) return no_node(node);
@@ -483,6 +524,13 @@ Result<FileFaults*> Lab::files(const std::string& node) {
   if (!state) return no_node(node);
   if (!state->files) return fail("the lab was made without trapping calls into the file system");
   return state->files.get();
+}
+
+Result<Cgroup*> Lab::cgroup(const std::string& node) {
+  NodeState* state = impl_->find(node);
+  if (!state) return no_node(node);
+  if (!state->cgroup) return fail("the lab was made without cgroups");
+  return state->cgroup.get();
 }
 
 Status Lab::verify_healed(std::chrono::milliseconds grace) const {

@@ -20,6 +20,7 @@
 
 #include "harness/core/error.h"
 #include "harness/core/system.h"
+#include "harness/lab/cgroup.h"
 #include "harness/lab/clock_control.h"
 #include "harness/lab/file_faults.h"
 #include "harness/lab/firewall.h"
@@ -35,7 +36,8 @@ struct Exit {
   unsigned incarnation = 0;  // which start of the node it was, from 1
   std::optional<int> code;
   std::optional<int> signal;
-  bool asked = false;  // kill(), terminate() or the end of the lab did it
+  bool asked = false;  // kill(), terminate(), the end of the lab or its memory limit did it
+  bool out_of_memory = false;  // the limit that its cgroup has in force
   // It ended by itself, but in a life in which a fault had made calls fail (files()): a server may.
   bool provoked = false;
   std::chrono::steady_clock::time_point at;
@@ -48,7 +50,8 @@ struct Preparation {
   bool clocks = false;    // the clocks that its processes see can be changed: clock()
   CallClasses syscalls = 0;  // calls into the file system that can be failed, slowed, watched: files()
   bool disks = false;     // its data directory is a disk of its own, which can lose power
-  bool cgroups = false;   // it has a cgroup: freezing, limits
+  bool cgroups = false;   // it has a cgroup, which can be frozen: cgroup()
+  bool limits = false;    // the same, which can also be limited: CPU, memory, I/O
   Preparation& operator|=(const Preparation& other);
 };
 
@@ -68,6 +71,16 @@ struct ProcessState {
   char state = '?';            // of its least stopped thread: 'T' only if every thread is stopped
   std::int64_t cpu_ticks = 0;  // user and system time
   std::int64_t switches = 0;   // context switches of all threads: it ran if this grew
+  int held = 0;                // threads that a tracer has stopped
+};
+
+// A thread of a node.
+struct ThreadState {
+  pid_t pid = 0, tid = 0;  // in the controller's /proc
+  std::string name;
+  char state = '?';           // 't': held by a tracer
+  std::int64_t run_ns = 0;    // on a processor
+  std::int64_t switches = 0;  // context switches, voluntary or not
 };
 
 // What pause() did. resume() takes it back.
@@ -123,6 +136,7 @@ class Lab {
   // The processes of a node: the server and its descendants, without the lab's own init.
   Result<std::vector<ProcessState>> processes(const std::string& node) const;
   std::vector<pid_t> pids(const std::string& node) const;  // empty: not running
+  std::vector<ThreadState> threads(const std::string& node) const;  // the same; by tid
 
   Firewall& firewall();
   // Packets on their way between nodes and clients, impaired. Made when first asked for; an Error where
@@ -134,6 +148,10 @@ class Lab {
   // Faults of the node's calls into the file system, and "the n-th fsync" as an event. An Error unless
   // prepared for.
   Result<FileFaults*> files(const std::string& node);
+
+  // The node's cgroup. An Error unless prepared for. A node that is frozen counts as stopped for
+  // pause(), whose SIGSTOP takes effect when it thaws.
+  Result<Cgroup*> cgroup(const std::string& node);
 
   // Whether everything that was done to the lab is undone, for the end of a run's faults, before it is
   // read what nodes hold: asks every mechanism (healed.h says how one is added) until all say yes. The

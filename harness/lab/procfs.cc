@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -60,11 +61,13 @@ bool is_stopped(char state) { return state == 'T' || state == 't'; }
 std::optional<ProcessState> look_at(const fs::path& proc, pid_t pid) {
   const Stat stat = parse_stat(read_file(proc / "stat"));
   if (is_dead(stat.state)) return std::nullopt;
-  ProcessState result{pid, stat.state, stat.ticks, 0};
+  ProcessState result{pid, stat.state, stat.ticks, 0, 0};
+  if (result.state == 't') result.state = 'T';
   std::error_code error;
   for (const auto& task : fs::directory_iterator(proc / "task", error)) {
     const char state = parse_stat(read_file(task.path() / "stat")).state;
     if (!is_dead(state) && !is_stopped(state)) result.state = state;
+    if (state == 't') ++result.held;
     const std::string status = read_file(task.path() / "status");
     result.switches += status_number(status, "voluntary_ctxt_switches") +
                        status_number(status, "nonvoluntary_ctxt_switches");
@@ -88,13 +91,38 @@ std::vector<ProcessState> processes_of(const std::string& pid_namespace) {
   return result;
 }
 
+std::vector<ThreadState> threads_of(const std::string& pid_namespace) {
+  std::vector<ThreadState> result;
+  for (const auto& process : processes_of(pid_namespace)) {
+    std::error_code error;
+    const fs::path tasks = fmt::format("/proc/{}/task", process.pid);
+    for (const auto& task : fs::directory_iterator(tasks, error)) {
+      ThreadState thread;
+      thread.pid = process.pid;
+      thread.tid = std::stoi(task.path().filename());
+      thread.state = parse_stat(read_file(task.path() / "stat")).state;
+      if (is_dead(thread.state)) continue;
+      thread.name = read_file(task.path() / "comm");
+      if (!thread.name.empty()) thread.name.pop_back();  // the newline
+      thread.run_ns = std::atoll(read_file(task.path() / "schedstat").c_str());
+      const std::string status = read_file(task.path() / "status");
+      thread.switches = status_number(status, "voluntary_ctxt_switches") +
+                        status_number(status, "nonvoluntary_ctxt_switches");
+      result.push_back(std::move(thread));
+    }
+  }
+  std::sort(result.begin(), result.end(), [](auto& a, auto& b) { return a.tid < b.tid; });
+  return result;
+}
+
 Result<std::vector<ProcessState>> wait_until_stopped(const std::string& pid_namespace, bool stopped,
                                                      std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     auto processes = processes_of(pid_namespace);
     const bool reached = std::all_of(processes.begin(), processes.end(), [&](const auto& process) {
-      return is_stopped(process.state) == stopped;
+      // One whose threads are all held stays so.
+      return is_stopped(process.state) == stopped || (!stopped && process.held > 0);
     });
     if (reached && !processes.empty()) return processes;
     if (std::chrono::steady_clock::now() > deadline)

@@ -12,6 +12,9 @@ namespace gameday::lab {
 // in it no deeper, without its pid 1. Zombies are left out.
 std::vector<ProcessState> processes_of(const std::string& pid_namespace);
 
+// All their threads, by tid.
+std::vector<ThreadState> threads_of(const std::string& pid_namespace);
+
 // Polls until every process of the namespace is stopped (or, for false, none is). The processes as
 // they were then; an Error after `timeout`.
 Result<std::vector<ProcessState>> wait_until_stopped(const std::string& pid_namespace, bool stopped,

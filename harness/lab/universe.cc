@@ -22,6 +22,7 @@
 #include <optional>
 
 #include "harness/lab/fd.h"
+#include "harness/lab/leftovers.h"
 #include "harness/lab/namespaces.h"
 
 namespace gameday::lab {
@@ -236,6 +237,8 @@ pid_t clone_init(unsigned long flags) {
 
 Result<int> create(const std::function<int()>& body, const UniverseOptions& options,
                    bool user_namespace) {
+  auto leftovers = Leftovers::watch();
+  if (!leftovers) return tl::make_unexpected(leftovers.error());
   auto lifeline = make_pipe();
   auto report = make_pipe();
   if (!lifeline || !report) return fail("cannot make pipes: {}", std::strerror(errno));

@@ -1,6 +1,7 @@
 // A private universe: namespaces in which one run lives, and which vanish with it. Nothing is
 // registered anywhere (no bind mount, no named netns, no rule on the host), so however the run
-// ends, SIGKILL included, the kernel removes every process, interface, rule and mount of it.
+// ends, SIGKILL included, the kernel removes every process, interface, rule and mount of it. Cgroups
+// are the exception: leftovers.h.
 //
 //   caller ("outer")            waits, forwards signals, returns the exit code
 //     `- init   (pid 1 inside)  reaps orphans; dies with the outer process

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -16,6 +17,7 @@
 #include "harness/core/rng.h"
 #include "harness/lab/spawn.h"
 #include "harness/lab/test_server.h"
+#include "harness/lab/thread_hold.h"
 
 namespace gameday::lab {
 namespace {
@@ -125,10 +127,29 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
 
 // --- what the test runs in other processes
 
+// Where it can: one node is frozen, one limited. Writes to "cgroups" what these are on the host.
+Status hurt_by_cgroups(Lab& lab, const std::string& folder) {
+  std::ofstream paths(fs::path(folder) / "cgroups");
+  for (const auto& node : lab.nodes()) {
+    auto cgroup = lab.cgroup(node.name);
+    if (!cgroup) return {};
+    for (const fs::path entrance : (*cgroup)->entrances()) paths << entrance.parent_path().string() << "\n";
+    if (node.name == "n1")
+      if (auto frozen = (*cgroup)->freeze(); !frozen) return tl::make_unexpected(frozen.error());
+    Limits slow;
+    slow.cpus = 0.1;
+    if (node.name == "n2" && limits_available())
+      if (auto id = (*cgroup)->limit(slow); !id) return tl::make_unexpected(id.error());
+  }
+  return {};
+}
+
 int build_lab(const std::string& folder, const std::string& marker, int nodes) {
   LabOptions options;
   options.nodes = nodes;
   options.directory = folder;
+  options.prepare.cgroups = bool(freezing_available());
+  options.prepare.limits = bool(limits_available());
   auto lab = Lab::create(options);
   if (!lab) {
     fmt::print(stderr, "{}\n", lab.error().message);
@@ -139,6 +160,9 @@ int build_lab(const std::string& folder, const std::string& marker, int nodes) {
   const auto& n = (*lab)->nodes();
   if (!(*lab)->firewall().add({{n[0].address, n[1].address, Action::drop}})) return 5;
   if (!testing::wait_until_ready(**lab)) return 6;
+  if (auto hurt = hurt_by_cgroups(**lab, folder); !hurt) return 7;
+  auto held = ThreadHold::create({(*lab)->threads("n3").at(0).tid}, 5s);
+  if (!held) return 8;
   std::ofstream(fs::path(folder) / "up") << "up";
   for (;;) ::pause();
 }
@@ -238,13 +262,27 @@ TEST(Universe, TwoSideBySideDoNotSeeEachOther) {
 // Tens of ms on an idle machine; the tests of others may run at the same time.
 constexpr auto kPatience = 10s;
 
-enum class Victim { outer, init, controller };
+enum class Victim { outer, init, controller, all };
 
 pid_t find(Victim victim, pid_t outer) {
   if (victim == Victim::outer) return outer;
   const pid_t init = child_of(outer);
   const pid_t target = init > 0 && victim == Victim::controller ? child_of(init) : init;
   return target > 0 ? target : outer;  // not there yet
+}
+
+void sigkill(Victim victim, pid_t outer) {
+  std::vector<pid_t> pids{find(victim, outer)};
+  if (victim == Victim::all)
+    pids = {outer, find(Victim::init, outer), find(Victim::controller, outer)};
+  for (const pid_t pid : pids) ::kill(pid, SIGKILL);
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::vector<std::string> result;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) result.push_back(line);
+  return result;
 }
 
 void kill_at_random(Victim victim, std::chrono::microseconds after,
@@ -278,7 +316,7 @@ TEST(Universe, NothingOutlivesASigkillAtAnyMoment) {
 }
 
 TEST(Universe, NothingOutlivesASigkillOfAStandingLab) {
-  for (Victim victim : {Victim::outer, Victim::init, Victim::controller}) {
+  for (Victim victim : {Victim::outer, Victim::init, Victim::controller, Victim::all}) {
     TempFolder folder;
     const std::string marker = folder.path().filename();
     const pid_t outer = run_self({"victim", folder.path().string(), marker});
@@ -287,10 +325,16 @@ TEST(Universe, NothingOutlivesASigkillOfAStandingLab) {
     const auto namespaces = private_namespaces(marker);
     EXPECT_GE(namespaces.size(), 12U);  // net, mnt and pid of the universe and of each node
     EXPECT_TRUE(any_left(namespaces));
-    ::kill(find(victim, outer), SIGKILL);
+    const auto cgroups = lines_of(folder.path() / "cgroups");
+    EXPECT_GE(cgroups.size(), freezing_available() ? 3U : 0U);
+    for (const auto& cgroup : cgroups) EXPECT_TRUE(fs::exists(cgroup)) << cgroup;
+    sigkill(victim, outer);
     const auto begin = std::chrono::steady_clock::now();
     exit_code(outer);
     EXPECT_TRUE(eventually([&] { return processes_with(marker).empty() && !any_left(namespaces); },
+                           kPatience));
+    const auto gone = [](const std::string& cgroup) { return !fs::exists(cgroup); };
+    EXPECT_TRUE(eventually([&] { return std::all_of(cgroups.begin(), cgroups.end(), gone); },
                            kPatience));
     fmt::print("  everything gone {:.1f} ms after the SIGKILL\n",
                testing::ms(std::chrono::steady_clock::now() - begin));
@@ -306,10 +350,15 @@ TEST(Universe, WorksForAnOrdinaryUser) {
   fs::permissions(folder.path(), fs::perms(0755));
   fs::create_directory(folder.path() / "tmp");
   ASSERT_EQ(::chown((folder.path() / "tmp").c_str(), 1000, 1000), 0);
-  for (const std::string name : {"universe_test", "lab_test", "packets_test",
-                                 "syscall_supervisor_test", "file_faults_test", "clock_test"}) {
-    const fs::path binary = own_binary().parent_path() / name;
+  for (const std::string name : {"clock_probe", "clock_probe_static"})  // clock_test runs them
+    if (fs::exists(own_binary().parent_path() / name))
+      fs::copy_file(own_binary().parent_path() / name, folder.path() / name);
+  for (const std::string path :
+       {"universe_test", "lab_test", "packets_test", "syscall_supervisor_test", "file_faults_test",
+        "clock_test", "../../nemesis/nemesis_test", "../../nemesis/nemesis_process_test"}) {
+    const fs::path binary = own_binary().parent_path() / path;
     if (!fs::exists(binary)) continue;  // built alone
+    const std::string name = binary.filename();
     fs::copy_file(binary, folder.path() / name);
     const std::string command = fmt::format(
         "cd {0} && TMPDIR={0}/tmp {1} --reuid 1000 --regid 1000 --clear-groups ./{2} > {0}/out "
