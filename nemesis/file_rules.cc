@@ -58,7 +58,7 @@ class ActiveRules : public ActiveFault {
       for (const auto& [path, counts] : counters.by_path)
         if (counts.failed + counts.delayed > 0) node["by_path"][path] = to_json(counts);
       if (!ended.empty()) node["ended"] = ended;
-      facts.push_back(fact(item.node, counters) + ended);
+      facts.push_back(fact(item.node, counters) + (ended.empty() ? "" : ", and " + ended));
     }
     // The counters of a rule that is out of force stand still.
     for (const auto& item : rules_) {
@@ -85,7 +85,7 @@ class ActiveRules : public ActiveFault {
     const auto exit = lab_.last_exit(node);
     if (!exit || !exit->provoked) return {};
     if (auto status = lab_.restart(node); !status && !lab_.alive(node)) error_ = status.error().message;
-    return fmt::format(", and {}, which was started again", lab::describe(*exit));
+    return fmt::format("{}, which was started again", lab::describe(*exit));
   }
 
   std::string fact(const std::string& node, const lab::FileCounters& counters) const {
