@@ -21,7 +21,7 @@ bool fits(const CheckInput& input) { return !input.faults.empty() || planned(inp
 
 // The faults of one kind.
 struct Kind {
-  std::size_t all = 0, injected = 0, bit = 0;
+  std::size_t all = 0, requested = 0, injected = 0, bit = 0;
   std::string error;  // the first
   std::string words(const std::string& name) const {
     return fmt::format("{} {} of {}", name, bit, all);
@@ -47,6 +47,7 @@ void check_injected(const std::string& name, const Kind& kind, Findings& finding
   const std::string which =
       kind.all == 1 ? fmt::format("the only {} fault", name)
                     : fmt::format("each of {} {} faults", kind.all, name);
+  if (kind.requested == 0) return findings.unknown(which + ": " + kind.error);
   findings.unknown(kind.error.empty()
                        ? which + " was asked for, but never came into force"
                        : which + " " + with_reason("could not be injected", kind.error));
@@ -59,6 +60,7 @@ CheckResult check(const CheckInput& input) {
   for (const auto& fault : input.faults) {
     Kind& kind = kinds[fault.fault];
     ++kind.all;
+    if (fault.requested >= 0) ++kind.requested;
     if (fault.in_force >= 0) ++kind.injected;
     if (kind.error.empty()) kind.error = fault.error;
     if (fault.proof.effective) {

@@ -5,6 +5,7 @@
 
 #include "nemesis/catalog.h"
 #include "nemesis/grudge.h"
+#include "nemesis/packages.h"
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
@@ -230,6 +231,61 @@ TEST(Targets, ASchedulesWordOrNamesAreChecked) {
     EXPECT_TRUE(check_parameters(known, {{"targets", good}}, nodes)) << good;
   for (const Json& bad : {Json("most"), Json{"n4"}, Json::array(), Json(2)})
     EXPECT_FALSE(check_parameters(known, {{"targets", bad}}, nodes)) << bad;
+}
+
+PlannedFault composite(std::string_view name, Moment when, Moment until, Json parameters = Json::object()) {
+  return {std::move(when), std::move(until), std::string(name), std::move(parameters)};
+}
+
+TEST(Composites, BecomePlainFaultsWithinTheirTime) {
+  for (const auto& c : composites()) {
+    EXPECT_EQ(find_composite(c.name), &c);
+    EXPECT_EQ(find(c.name), nullptr) << "a word means one thing";
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      Rng rng(seed);
+      const Json parameters = c.plan(rng, names(3));
+      const auto valid = check_parameters(c.parameters, parameters, names(3));
+      ASSERT_TRUE(valid) << valid.error().message;
+      const auto parts = expand(composite(c.name, 2, 2 + c.seconds, parameters), names(3));
+      ASSERT_TRUE(parts) << parts.error().message;
+      EXPECT_GE(parts->size(), c.name == "crash-at-fsync" ? 1U : 3U) << c.name;
+      double last = 0;
+      for (const auto& part : *parts) {
+        const Entry* entry = find(part.fault);
+        ASSERT_NE(entry, nullptr);
+        const auto fits = check_parameters(entry->parameters, part.parameters, names(3));
+        EXPECT_TRUE(fits) << fits.error().message;
+        EXPECT_GE(part.when.seconds, last);
+        last = part.when.seconds + part.until.seconds;
+        EXPECT_LE(last, 2 + c.seconds + 1e-9);
+        const auto again = parse_planned_fault(gameday::to_json(part));
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(gameday::to_json(*again), gameday::to_json(part));
+      }
+    }
+  }
+}
+
+TEST(Composites, BeginWhereverTheyAreToldTo) {
+  Moment ops, after;
+  ops.kind = Moment::Kind::ops;
+  ops.count = 500;
+  after.kind = Moment::Kind::after;
+  after.seconds = 3;
+  const Json pace = {{"on_s", 0.5}, {"off_s", 0.7}};
+  const auto parts = expand(composite("rolling-restart", ops, after, pace), names(3));
+  ASSERT_TRUE(parts) << parts.error().message;
+  ASSERT_EQ(parts->size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*parts)[i].when.count, 500);
+    EXPECT_NEAR((*parts)[i].when.seconds, 1.2 * static_cast<double>(i), 1e-9);
+    EXPECT_EQ((*parts)[i].parameters["targets"], Json::array({fmt::format("n{}", i + 1)}));
+  }
+  EXPECT_FALSE(expand(composite("rolling-restart", ops, 20), names(3))) << "20 s after what?";
+  EXPECT_FALSE(expand(composite("rolling-restart", 1, 2, {{"speed", 9}}), names(3)));
+  const auto plain = expand(composite("kill", ops, 20), names(3));
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->size(), 1U);
 }
 
 }  // namespace

@@ -328,12 +328,23 @@ void add_anomalies(const RunRecord& run, const RunView& view, Json& data) {
   }
 }
 
+// What the page has a colour for; the families are the nemeses' (nemesis/catalog.h), by way of test.json.
+std::string family_of(const RunRecord& run, const std::string& fault) {
+  static const std::set<std::string> kDrawn = {"network", "process", "clock", "disk", "cluster"};
+  const auto families = run.test.find("fault-families");
+  if (families == run.test.end() || !families->is_object()) return "other";
+  const auto family = families->find(fault);
+  const bool drawn = family != families->end() && family->is_string() && kDrawn.contains(*family);
+  return drawn ? family->get<std::string>() : "other";
+}
+
 void add_faults(const RunRecord& run, Json& data) {
   data["faults"] = Json::array();
   data["fault-total"] = run.faults.size();
   for (const auto& fault : run.faults) {
     if (data["faults"].size() == kChartFaults) break;
     data["faults"].push_back({{"name", cut(printable(fault.fault), 40)},
+                              {"family", family_of(run, fault.fault)},
                               {"summary", cut(printable(fault.summary), 200)},
                               {"state", to_string(state_of(fault))},
                               {"requested", micros(fault.requested)},

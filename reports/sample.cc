@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 
 #include "harness/core/checker.h"
 #include "harness/core/rng.h"
@@ -12,6 +13,9 @@ namespace gameday {
 namespace {
 
 constexpr double kSeconds = 30;
+const std::vector<std::string> kFaults{
+    "partition",  "packet",     "kill",            "pause",    "freeze",    "grey",      "clock",
+    "power-loss", "torn-write", "file-corruption", "io-error", "disk-full", "resources", "membership"};
 
 int clients_of(const SampleOptions& options) { return std::max(10, options.ops / 1500); }
 
@@ -165,11 +169,29 @@ void add_faults(const SampleOptions& options, RunRecord& run) {
                       "process 4121 of n2 was seen dead, 4188 was started"),
                 fault(2, "clock", "put the clock of n3 forward by 60 s", kSkew,
                       "n3 read an offset of +60.001 s"),
-                fault(3, "packets", "delay all packets to n2 by 80 ms", {20.5, 25}, "")};
-  FaultRecord broken = fault(4, "disk", "fail fsync on n2 with EIO" + options.attack, {26, 27}, "");
+                fault(3, "packet", "delay all packets to n2 by 80 ms", {20.5, 25}, "")};
+  FaultRecord broken = fault(4, "io-error", "fail fsync on n2 with EIO" + options.attack, {26, 27}, "");
   broken.in_force = broken.heal_requested = broken.healed = -1;
   broken.error = "no loop device is free: losetup -f" + options.attack;
   run.faults.push_back(broken);
+  // As many kinds as a run may have, some in force together.
+  const std::tuple<const char*, const char*, Stretch, const char*> further[] = {
+      {"pause", "stop every process of n3", {1.2, 2.1}, "3 threads of n3 stood still for 0.9 s"},
+      {"freeze", "freeze the cgroup of n2", {2.4, 3.1}, "4 processes of n2 were frozen"},
+      {"grey", "stop one thread of n1", {3.0, 4.4}, "thread 4127 did not run for 1.4 s"},
+      {"resources", "let n3 have 10 % of a CPU", {4.6, 5.6}, "n3 was throttled 96 times"},
+      {"power-loss", "cut the power of n2", {14.6, 15.1}, "9 unsynced writes were lost"},
+      {"torn-write", "tear what n3 wrote last", {15.3, 15.9}, "3 of 8 sectors kept their old content"},
+      {"file-corruption", "flip bits in n1's log", {15.8, 16.6}, "4 bits of raft.log were flipped"},
+      {"io-error", "fail the 5th fsync of n1 with EIO", {16.2, 17.3}, "1 of 5 fsyncs failed"},
+      {"disk-full", "let the disk of n3 be full", {17.0, 17.8}, "12 writes failed with ENOSPC"},
+      {"membership", "add n4, then remove n1", {23.9, 25.6}, "the cluster went from 3 to 4 members"}};
+  for (const auto& [name, summary, stretch, proof] : further)
+    run.faults.push_back(fault(static_cast<int>(run.faults.size()), name, summary, stretch, proof));
+  FaultRecord missed = fault(15, "kill", "kill -9 the leader", {0, 0}, "");
+  missed.requested = missed.in_force = missed.heal_requested = missed.healed = -1;
+  missed.error = "its moment never came: at the 9th new leader";
+  run.faults.push_back(missed);
 }
 
 CheckResult checker(const std::string& name, Verdict verdict, const std::string& summary,
@@ -251,13 +273,19 @@ RunRecord sample_run(const SampleOptions& options) {
               {"workload", "all"},
               {"seed", 7},
               {"nodes", run.nodes},
-              {"faults", {"partition", "kill", "clock", "packets", "disk"}},
+              {"faults", kFaults},
+              {"faults-left-out", {{{"fault", "x"}, {"reason", "not here"}}}},
+              {"fault-families",
+               {{"partition", "network"}, {"packet", "network"}, {"kill", "process"}, {"pause", "process"},
+                {"freeze", "process"}, {"grey", "process"}, {"resources", "process"}, {"clock", "clock"},
+                {"power-loss", "disk"}, {"torn-write", "disk"}, {"file-corruption", "disk"},
+                {"io-error", "disk"}, {"disk-full", "disk"}, {"membership", "cluster"}}},
               {"bugs", options.invalid ? Json{"ack-before-commit"} : Json::array()},
               {"clients", clients_of(options)},
               {"rate", options.ops / 30},
               {"time-limit", 30},
               {"command",
-               "gameday run search --workload all --faults partition,kill,clock,packets,disk --bug "
+               "gameday run search --workload all --faults all --bug "
                "ack-before-commit --nodes 3 --clients 10 --time-limit 30 --seed 7"},
               {"started", "2026-11-03T02:14:55Z"},
               {"version", "0.1.0"}};

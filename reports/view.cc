@@ -137,6 +137,11 @@ void read_facts(const RunRecord& run, RunView& view) {
   add("seed", view.seed);
   add("bugs", text_at(run.test, "bugs"));
   add("faults", text_at(run.test, "faults"));
+  std::vector<std::string> left_out;
+  if (const Json& left = field(run.test, "faults-left-out"); left.is_array())
+    for (const Json& one : left)
+      left_out.push_back(text_at(one, "fault") + " (" + text_at(one, "reason") + ")");
+  add("without", join(left_out, ", "));
   add("nodes", join(view.nodes, ", "));
   add("clients", text_at(run.test, "clients"));
   const std::string rate = text_at(run.test, "rate");
@@ -309,6 +314,7 @@ std::vector<OpRow> op_rows(const History& history, const std::vector<std::size_t
 }
 
 FaultState state_of(const FaultRecord& fault) {
+  if (fault.requested < 0 && !fault.error.empty()) return FaultState::missed;
   if (!fault.error.empty()) return FaultState::failed;
   if (fault.in_force < 0) return FaultState::never;
   if (fault.healed < 0) return FaultState::unhealed;
@@ -327,6 +333,8 @@ std::string_view to_string(FaultState state) {
       return "NOT HEALED";
     case FaultState::never:
       return "NEVER IN FORCE";
+    case FaultState::missed:
+      return "NEVER CAME";
   }
   return "";
 }
@@ -343,6 +351,8 @@ std::string_view meaning_of(FaultState state) {
       return "the record ends while it was in force";
     case FaultState::never:
       return "it was requested, but the record has no injection";
+    case FaultState::missed:
+      return "what it waits for did not happen";
   }
   return "";
 }

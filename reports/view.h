@@ -81,7 +81,7 @@ OpRow op_row(const History& history, std::size_t index);
 // The ops that such events belong to, each once, in order of invocation.
 std::vector<OpRow> op_rows(const History& history, const std::vector<std::size_t>& indices);
 
-enum class FaultState { effective, vacuous, failed, unhealed, never };
+enum class FaultState { effective, vacuous, failed, unhealed, never, missed };
 FaultState state_of(const FaultRecord& fault);
 std::string_view to_string(FaultState state);  // "effective", "VACUOUS", ...
 // What the state means, for a person who has not read the manual; empty for effective.

@@ -107,6 +107,7 @@ TEST(View, FaultsAreFlagged) {
   EXPECT_EQ(report::state_of(run.faults[0]), FaultState::effective);
   EXPECT_EQ(report::state_of(run.faults[3]), FaultState::vacuous);
   EXPECT_EQ(report::state_of(run.faults[4]), FaultState::failed);
+  EXPECT_EQ(report::state_of(run.faults[15]), FaultState::missed);
   FaultRecord fault = run.faults[0];
   fault.healed = -1;
   EXPECT_EQ(report::state_of(fault), FaultState::unhealed);

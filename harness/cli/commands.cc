@@ -83,6 +83,14 @@ int run_command(const RunOptions& options, bool json) {
   // Composed before the universe: a wrong option must not cost one. No thread may exist yet.
   auto composition = compose(options);
   if (!composition) return complain(exit_code::bad_arguments, composition.error().message);
+  if (options.print_schedule) {
+    for (const auto& [fault, reason] : composition->plan.left_out)
+      fmt::print(stderr, "gameday: without {}: {}\n", fault, reason);
+    fmt::print("{}", print_schedule(composition->plan));
+    return flushed();
+  }
+  if (const auto possible = machine_can(composition->plan); !possible)
+    return complain(exit_code::tool_failed, possible.error().message);
   std::error_code error;
   fs::create_directories(options.store, error);
   if (error || ::access(options.store.c_str(), W_OK) != 0)
@@ -140,6 +148,35 @@ int report_command(const std::string& run_name, const fs::path& store) {
   return flushed();
 }
 
+namespace {
+
+void add_rows(const Listing& listing, Json& rows) {
+  const auto& keys = listing.keys.empty() ? listing.columns : listing.keys;
+  for (const auto& row : listing.rows) {
+    Json object = Json::object();
+    for (std::size_t i = 0; i < row.size(); ++i) object[keys[i]] = row[i];
+    rows.push_back(std::move(object));
+  }
+  for (const auto& more : listing.more) add_rows(more, rows);
+}
+
+void print_table(const Listing& listing) {
+  if (!listing.title.empty()) fmt::print("\n{}\n", listing.title);
+  std::vector<std::size_t> widths;
+  for (const auto& column : listing.columns) widths.push_back(column.size());
+  for (const auto& row : listing.rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const auto& row : listing.rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    fmt::print("{}\n", line);
+  }
+  for (const auto& more : listing.more) print_table(more);
+}
+
+}  // namespace
+
 int list_command(const std::string& what, bool json) {
   const auto listing = list(what);
   if (!listing)
@@ -148,23 +185,10 @@ int list_command(const std::string& what, bool json) {
                                 fmt::join(listable(), ", ")));
   if (json) {
     Json rows = Json::array();
-    for (const auto& row : listing->rows) {
-      Json object = Json::object();
-      for (std::size_t i = 0; i < row.size(); ++i) object[listing->columns[i]] = row[i];
-      rows.push_back(std::move(object));
-    }
+    add_rows(*listing, rows);
     fmt::print("{}\n", run::dump(rows, 2));
-    return flushed();
-  }
-  std::vector<std::size_t> widths;
-  for (const auto& column : listing->columns) widths.push_back(column.size());
-  for (const auto& row : listing->rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  for (const auto& row : listing->rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-    fmt::print("{}\n", line);
+  } else {
+    print_table(*listing);
   }
   return flushed();
 }

@@ -8,9 +8,9 @@
 #include "checkers/catalog.h"
 #include "checkers/model.h"
 #include "checkers/txn/consistency.h"
+#include "harness/cli/fault_options.h"
 #include "harness/cli/version.h"
 #include "harness/run/store.h"
-#include "nemesis/catalog.h"
 #include "reports/html.h"
 #include "reports/junit.h"
 #include "reports/view.h"
@@ -46,70 +46,6 @@ std::string names_of(const Range& range) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-run::FaultKind fault_kind(const nemesis::Entry& entry) {
-  run::FaultKind kind;
-  kind.name = entry.name;
-  kind.plan = entry.plan;
-  kind.describe = entry.describe;
-  kind.make = [&entry](const run::NemesisPorts& ports) {
-    return entry.make({ports.lab, ports.primaries, ports.wall_clock, ports.membership});
-  };
-  kind.needs = [&entry](const Json& parameters) { return nemesis::needs_of(entry, parameters); };
-  return kind;
-}
-
-Result<std::vector<run::FaultKind>> fault_kinds(const std::vector<std::string>& names, int nodes) {
-  std::vector<run::FaultKind> kinds;
-  for (const auto& name : names) {
-    const nemesis::Entry* entry = nemesis::find(name);
-    if (entry == nullptr)
-      return fail("--faults: there is no fault \"{}\"; known: {}", name,
-                  names_of(nemesis::catalog()));
-    if (static_cast<std::size_t>(nodes) < entry->least_nodes)
-      return fail("--faults: {} needs at least {} nodes; this run has --nodes {}", name,
-                  entry->least_nodes, nodes);
-    const bool twice =
-        std::any_of(kinds.begin(), kinds.end(), [&](auto& k) { return k.name == name; });
-    if (!twice) kinds.push_back(fault_kind(*entry));
-  }
-  return kinds;
-}
-
-// A schedule file holds what test.json has under "schedule": an array, or an object with that key.
-Result<std::vector<PlannedFault>> read_schedule(const fs::path& file) {
-  const auto text = run::read_file(file);
-  if (!text) return fail("--schedule: {}", text.error().message);
-  Json json = parse_json(*text);
-  if (json.is_object() && json.contains("schedule")) json = Json(json["schedule"]);
-  if (!json.is_array())
-    return fail("--schedule: {} must be a JSON array of faults, or a test.json", file.string());
-  std::vector<PlannedFault> schedule;
-  for (const auto& entry : json) {
-    auto planned = parse_planned_fault(entry);
-    if (!planned)
-      return fail("--schedule: {}, entry {}: {}", file.string(), schedule.size() + 1,
-                  planned.error().message);
-    schedule.push_back(std::move(*planned));
-  }
-  return schedule;
-}
-
-// A schedule by hand may ask for what no nemesis understands: said before anything is started.
-Status check_schedule(const std::vector<PlannedFault>& schedule,
-                      const std::vector<std::string>& nodes, double time_limit) {
-  for (std::size_t i = 0; i < schedule.size(); ++i) {
-    const PlannedFault& planned = schedule[i];
-    if (planned.at >= time_limit)
-      return fail("--schedule: entry {} begins at {:g} s, after the clients end (--time-limit {:g})",
-                  i + 1, planned.at, time_limit);
-    const auto valid = nemesis::check_parameters(nemesis::find(planned.fault)->parameters,
-                                                 planned.parameters, nodes);
-    if (!valid)
-      return fail("--schedule: entry {}, {}: {}", i + 1, planned.fault, valid.error().message);
-  }
-  return {};
-}
-
 std::string utc_now() {
   const std::time_t t = std::time(nullptr);
   std::tm tm{};
@@ -141,6 +77,7 @@ std::string command_of(const RunOptions& o) {
   } else if (!o.faults.empty()) {
     add("--faults", fmt::format("{}", fmt::join(o.faults, ",")));
   }
+  if (o.interval > 0) add("--interval", fmt::format("{}", o.interval));
   if (o.nodes != defaults.nodes) add("--nodes", std::to_string(o.nodes));
   if (o.clients != defaults.clients) add("--clients", std::to_string(o.clients));
   if (o.rate != defaults.rate) add("--rate", fmt::format("{}", o.rate));
@@ -154,12 +91,16 @@ std::string command_of(const RunOptions& o) {
 Json test_json(const RunOptions& o, const run::RunPlan& plan, const std::vector<std::string>& nodes) {
   Json schedule = Json::array();
   for (const auto& planned : plan.schedule) schedule.push_back(to_json(planned));
+  Json left_out = Json::array();
+  for (const auto& [fault, reason] : plan.left_out)
+    left_out.push_back({{"fault", fault}, {"reason", reason}});
   return {{"name", plan.name},
           {"system", o.system},
           {"workload", o.workload},
           {"seed", *o.seed},
           {"nodes", nodes},
           {"faults", o.faults},
+          {"faults-left-out", std::move(left_out)},
           {"bugs", o.bugs},
           {"clients", o.clients},
           {"rate", o.rate},
@@ -182,6 +123,7 @@ Status check_limits(const RunOptions& o) {
   };
   for (const Status& s : {within(o.nodes, 1, 64, "--nodes"), within(o.clients, 1, 400, "--clients"),
                           within(o.rate, 0, 1e6, "--rate"),
+                          within(o.interval, 0, 3600, "--interval"),
                           within(o.time_limit, 1, 86'400, "--time-limit")})
     if (!s) return s;
   return {};
@@ -218,28 +160,18 @@ Result<Composition> compose(const RunOptions& given) {
   if (c.plan.workload == nullptr)
     return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
                 o.workload);
-  if (!o.schedule.empty() && !o.faults.empty())
-    return fail("--schedule already says which faults come: leave out --faults");
-  if (!o.schedule.empty()) {
-    // What "latest" is now, for the command that reproduces this run.
-    std::error_code ignored;
-    if (const fs::path real = fs::canonical(o.schedule, ignored); !real.empty()) o.schedule = real;
-    auto schedule = read_schedule(o.schedule);
-    if (!schedule) return tl::make_unexpected(schedule.error());
-    c.plan.schedule = std::move(*schedule);
-    o.faults.clear();
-    for (const auto& planned : c.plan.schedule) o.faults.push_back(planned.fault);
-  }
-  auto kinds = fault_kinds(o.faults, o.nodes);
-  if (!kinds) return tl::make_unexpected(kinds.error());
-  o.faults.clear();
-  for (const auto& kind : *kinds) o.faults.push_back(kind.name);
+  std::vector<std::string> nodes;
+  for (int i = 1; i <= o.nodes; ++i) nodes.push_back(fmt::format("n{}", i));
+  // What "latest" is now, for the command that reproduces this run.
+  std::error_code ignored;
+  if (const fs::path real = fs::canonical(o.schedule, ignored); !real.empty()) o.schedule = real;
   auto made = system->make(o);
   if (!made) return tl::make_unexpected(made.error());
   c.system = std::move(*made);
+  auto chosen = choose_faults(o, *c.system, nodes);
+  if (!chosen) return tl::make_unexpected(chosen.error());
+  o.faults = std::move(chosen->words);
 
-  std::vector<std::string> nodes;
-  for (int i = 1; i <= o.nodes; ++i) nodes.push_back(fmt::format("n{}", i));
   run::RunPlan& plan = c.plan;
   plan.store = o.store;
   plan.name = o.system;
@@ -249,14 +181,11 @@ Result<Composition> compose(const RunOptions& given) {
   plan.workload_options = {*o.seed, o.clients, o.rate, nodes};
   plan.system = c.system.get();
   plan.quiet = o.quiet;
-  if (o.schedule.empty()) plan.schedule = run::draw_schedule(*kinds, nodes, *o.seed, o.time_limit);
-  if (plan.schedule.empty() && !kinds->empty())
-    return fail("--time-limit {:g} leaves no time for faults; give at least {} s", o.time_limit,
-                3 + kinds->size() / 2);
-  if (auto possible = check_schedule(plan.schedule, nodes, o.time_limit); !possible)
-    return tl::make_unexpected(possible.error());
-  plan.faults = std::move(*kinds);
+  plan.schedule = std::move(chosen->schedule);
+  plan.left_out = std::move(chosen->left_out);
+  plan.faults = std::move(chosen->kinds);
   plan.test = test_json(o, plan, nodes);
+  plan.test["fault-families"] = std::move(chosen->families);
   plan.check = [](const RunRecord& record) { return check_record(record, {}); };
   plan.report = write_reports;
   if (o.fail_fast) plan.watch = [test = plan.test, nodes](const History& history) {
@@ -287,6 +216,21 @@ std::string shortfall(const RunRecord& record, const Json& end) {
   if (!end.is_object() || !end.contains("signal") || end["signal"] == "SIGINT") return {};
   return fmt::format("the run was ended by {} before its time limit",
                      end["signal"].is_string() ? end["signal"].get<std::string>() : "a signal");
+}
+
+// A fault as results.json has it; times are ns since the start of the run, null where it did not happen.
+Json fault_result(const FaultRecord& fault) {
+  const auto time = [](std::int64_t ns) { return ns < 0 ? Json() : Json(ns); };
+  Json json = {{"id", fault.id},
+               {"fault", fault.fault},
+               {"what", fault.summary},
+               {"requested", time(fault.requested)},
+               {"in-force", time(fault.in_force)},
+               {"healed", time(fault.healed)},
+               {"effective", fault.proof.effective},
+               {"proof", fault.proof.summary}};
+  if (!fault.error.empty()) json["error"] = fault.error;
+  return json;
 }
 
 }  // namespace
@@ -322,8 +266,12 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
                     {"checkers", std::move(all)},
                     {"ops",
                      {{"invoked", counts[0]}, {"ok", counts[1]}, {"fail", counts[2]}, {"info", counts[3]}}},
-                    {"duration", static_cast<double>(end) / 1e9}};
+                    {"duration", static_cast<double>(end) / 1e9},
+                    {"faults", Json::array()}};
+  for (const auto& fault : record.faults) judged.results["faults"].push_back(fault_result(fault));
   judged.results["summary"] = verdict_sentence(judged);
+  if (const auto left = record.test.find("faults-left-out"); left != record.test.end() && !left->empty())
+    judged.results["faults-left-out"] = *left;
   if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded";
   if (ended.is_object() && ended.contains("fail-fast")) {
     judged.results["fail-fast"] = ended["fail-fast"];
@@ -359,9 +307,7 @@ std::optional<Listing> list(const std::string& what) {
     for (const Workload* w : workloads::catalog())
       l.rows.push_back({std::string(w->name), std::string(w->summary), std::string(w->checkers)});
   } else if (what == "faults") {
-    l.columns = {"name", "what it is", "parameters"};
-    for (const auto& f : nemesis::catalog())
-      l.rows.push_back({std::string(f.name), std::string(f.summary), nemesis::describe(f.parameters)});
+    return list_faults();
   } else if (what == "checkers") {
     for (const Checker* c : checkers())
       l.rows.push_back({std::string(c->name()), std::string(c->summary())});

@@ -17,15 +17,17 @@ namespace gameday::cli {
 struct RunOptions {
   std::string system = "search";
   std::string workload = "all";
-  std::vector<std::string> faults;
+  std::vector<std::string> faults;  // names, composites, "all"
+  double interval = 0;              // mean seconds from one fault to the next; 0: as the time allows
   int nodes = 3;
   int clients = 12;
   double rate = 400;      // ops a second of all clients; 0: as fast as they can
   double time_limit = 30;  // s
   std::optional<std::uint64_t> seed;  // none: a random one, shown
-  std::filesystem::path schedule;     // a file to replay instead of drawing faults; empty: none
+  std::filesystem::path schedule;     // a file or run to replay instead of drawing faults; empty: none
   std::vector<std::string> bugs;
   std::filesystem::path store = "store";
+  bool print_schedule = false;  // and run nothing
   bool quiet = false;
   bool fail_fast = false;  // ends the clients' time with the first violation that is proven
 };
@@ -39,6 +41,13 @@ struct Composition {
 // Errors name the option that is wrong and what it may be.
 Result<Composition> compose(const RunOptions& options);
 
+// Whether this machine can do the faults of the plan: the Error says which it cannot, why, and what to
+// do about it.
+Status machine_can(const run::RunPlan& plan);
+
+// The schedule as a file of --schedule, an entry a line.
+std::string print_schedule(const run::RunPlan& plan);
+
 // Checks a record with these checkers (empty: all that fit): the content of results.json.
 Json check_record(const RunRecord& record, const std::vector<std::string>& checkers);
 
@@ -49,6 +58,9 @@ Status write_reports(const RunRecord& record);
 struct Listing {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
+  std::vector<std::string> keys = {};  // of --json, if they are not the columns
+  std::string title = {};
+  std::vector<Listing> more = {};  // further tables below this one
 };
 std::optional<Listing> list(const std::string& what);
 const std::vector<std::string>& listable();

@@ -35,7 +35,9 @@ void define_run(CLI::App& app, cli::RunOptions& o, bool& json) {
   app.add_option("--workload", o.workload, "what clients do: `gameday list workloads`")
       ->capture_default_str();
   add_list(app, "--faults", o.faults,
-           "faults to inject, separated by commas: `gameday list faults`; without it, none");
+           "faults to inject, separated by commas: `gameday list faults`, or all; without it, none");
+  app.add_option("--interval", o.interval,
+                 "mean seconds from one fault to the next [as the time limit allows]");
   app.add_option("--nodes", o.nodes, "servers in the cluster")->capture_default_str();
   app.add_option("--clients", o.clients, "client threads")->capture_default_str();
   app.add_option("--rate", o.rate, "operations a second of all clients; 0: as fast as they can")
@@ -49,7 +51,9 @@ void define_run(CLI::App& app, cli::RunOptions& o, bool& json) {
         return digits ? std::string() : "must be a number of at most 18 digits, not " + text;
       });
   app.add_option("--schedule", o.schedule,
-                 "a file of faults to replay (an array, or a run's test.json) instead of --faults");
+                 "faults to replay instead of --faults: a file (an array of faults, a test.json or a "
+                 "faults.jsonl), or a run");
+  app.add_flag("--print-schedule", o.print_schedule, "print the faults that would come, and run nothing");
   add_list(app, "--bug", o.bugs, "start every server with this bug: `gameday list bugs`");
   app.add_option("--store", o.store, "where runs are kept")->capture_default_str();
   app.add_flag("--fail-fast", o.fail_fast,

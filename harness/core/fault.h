@@ -45,16 +45,39 @@ class Nemesis {
   virtual Result<std::unique_ptr<ActiveFault>> inject(const Json& parameters) = 0;
 };
 
-// One entry of a schedule: the fault is in force from `at` until `until` (s since the clients
-// began). Schedules are values, stored in test.json and replayed by --schedule.
+// When a planned fault begins or ends. In JSON: a number of seconds since the clients began, or one of
+//   {"ops": N, "after": S}             S seconds after N client operations were completed
+//   {"event": "new-leader", "nth": K, "after": S}   ... a node was seen to lead in a newer term
+//   {"event": "fsync", "nth": K, "node": N, "after": S}  ... a node synced a file for the K-th time
+//   {"after": S}                       ... the fault came into force; only an end
+// Without "nth" it is the first since the clients began (of an end: since the fault came into force),
+// without "after" at once, without "node" the node that leads when the clients begin.
+struct Moment {
+  enum class Kind : std::uint8_t { time, ops, event, after };
+  Moment(double at = 0) : seconds(at) {}  // NOLINT: a time is the most common moment
+  Kind kind = Kind::time;
+  double seconds = 0;  // since the clients began, or after what is waited for
+  std::int64_t count = 1;   // of ops, or which event
+  std::string event, node;
+
+  bool operator==(const Moment&) const = default;
+};
+inline constexpr std::string_view kNewLeader = "new-leader";
+inline constexpr std::string_view kFsync = "fsync";
+
+Json to_json(const Moment& moment);
+std::string describe(const Moment& moment);  // "at 3.5 s", "when the 2nd new leader is seen"
+
+// One entry of a schedule: the fault is in force from `when` until `until`. Schedules are values,
+// stored in test.json and faults.jsonl, and replayed by --schedule.
 struct PlannedFault {
-  double at = 0;
-  double until = 0;
+  Moment when, until;
   std::string fault;
   Json parameters = Json::object();
 };
 
 Json to_json(const PlannedFault& planned);
+// An entry may say "targets" beside its parameters, which is where they end up, and "at" for "when".
 Result<PlannedFault> parse_planned_fault(const Json& json);
 
 // What is known of one fault of a run, put together from the lines of faults.jsonl. Times are ns
@@ -67,7 +90,7 @@ struct FaultRecord {
   Json description = Json::object();
   std::int64_t requested = -1, in_force = -1, heal_requested = -1, healed = -1;
   Proof proof;
-  std::string error;  // why it could not be injected or healed
+  std::string error;  // why it could not be injected or healed, or that its moment never came
 };
 
 }  // namespace gameday

@@ -130,5 +130,49 @@ TEST(PlannedFault, RoundTripsAndRefusesNonsense) {
   EXPECT_FALSE(parse_planned_fault(Json::parse("[]")));
 }
 
+TEST(PlannedFault, HasMomentsOfEveryKind) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"("when":1.5,"until":2)", "at 1.5 s"},
+      {R"("at":1.5,"until":{"ops":7})", "at 1.5 s"},
+      {R"("when":{"ops":100},"until":{"after":1})", "after 100 client operations"},
+      {R"("when":{"ops":100,"after":0.5},"until":9)", "0.5 s after 100 client operations"},
+      {R"("when":{"event":"new-leader"},"until":{"event":"new-leader"})", "at the 1st new leader"},
+      {R"("when":{"event":"fsync","nth":12},"until":9)", "at the 12th fsync of the leader"},
+      {R"("when":{"event":"fsync","nth":22,"node":"n2","after":1},"until":9)",
+       "1 s after the 22nd fsync of n2"},
+  };
+  for (const auto& [moments, words] : cases) {
+    const auto planned = parse_planned_fault(Json::parse("{\"fault\":\"kill\"," + moments + "}"));
+    ASSERT_TRUE(planned) << moments << planned.error().message;
+    EXPECT_EQ(describe(planned->when), words);
+    const auto again = parse_planned_fault(to_json(*planned));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->when, planned->when);
+    EXPECT_EQ(again->until, planned->until);
+  }
+}
+
+TEST(PlannedFault, SaysWhatIsWrongWithIt) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"("when":"soon","until":2)", "\"when\""},
+      {R"("when":-1,"until":2)", "-1"},
+      {R"("when":1)", "\"until\" is missing"},
+      {R"("when":{"ops":0},"until":2)", "\"ops\""},
+      {R"("when":{"after":1},"until":2)", "\"event\""},
+      {R"("when":{"event":"new-moon"},"until":2)", "new-leader and fsync"},
+      {R"("when":{"event":"new-leader","node":"n1"},"until":2)", "node"},
+      {R"("when":{"event":"new-leader","nht":2},"until":2)", "nht"},
+      {R"("when":1,"until":{"event":"fsync"})", "new-leader"},
+      {R"("when":1,"at":1,"until":2)", "another word"},
+      {R"("when":1,"until":2,"tragets":"all")", "tragets"},
+      {R"("when":1,"until":2,"targets":"all","parameters":{"targets":"one"})", "not in both"},
+  };
+  for (const auto& [moments, words] : cases) {
+    const auto planned = parse_planned_fault(Json::parse("{\"fault\":\"kill\"," + moments + "}"));
+    ASSERT_FALSE(planned) << moments;
+    EXPECT_NE(planned.error().message.find(words), std::string::npos) << planned.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace gameday

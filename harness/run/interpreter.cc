@@ -14,6 +14,8 @@ using Clock = Interpreter::Clock;
 // How long to wait before a pending generator is asked again though nothing has happened.
 constexpr std::chrono::milliseconds kPendingInterval{2};
 
+constexpr int kNoThread = -1;  // of an event that is no completion
+
 struct Done {
   int thread;
   std::uint64_t call;
@@ -189,6 +191,15 @@ class Interpreter::Impl {
     return {};
   }
 
+  void post(std::string f, Json value) {
+    Op op;
+    op.process = kNemesis;
+    op.type = OpType::info;
+    op.f = std::move(f);
+    op.value = std::move(value);
+    inbox_->put({kNoThread, 0, std::move(op), Clock::now()});
+  }
+
   std::int64_t now() const {
     return std::chrono::nanoseconds(Clock::now() - start_).count();
   }
@@ -228,6 +239,11 @@ class Interpreter::Impl {
   Status handle_completions(Gen& g, Clock::time_point until) {
     while (auto done = inbox_->take(until)) {
       until = Clock::time_point::min();
+      if (done->thread == kNoThread) {
+        done->op.time = std::chrono::nanoseconds(done->time - start_).count();
+        if (auto recorded = record(g, std::move(done->op)); !recorded) return recorded;
+        continue;
+      }
       Slot& slot = slots_[static_cast<std::size_t>(done->thread)];
       if (!slot.open || slot.open->number != done->call) continue;  // given up long ago
       done->op.time = std::chrono::nanoseconds(done->time - start_).count();
@@ -286,6 +302,7 @@ Interpreter::~Interpreter() = default;
 Status Interpreter::run(Gen g, std::chrono::milliseconds op_deadline, std::stop_token stop) {
   return impl_->run(std::move(g), op_deadline, std::move(stop));
 }
+void Interpreter::post(std::string f, Json value) { impl_->post(std::move(f), std::move(value)); }
 std::int64_t Interpreter::now() const { return impl_->now(); }
 
 }  // namespace gameday::run

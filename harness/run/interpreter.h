@@ -58,6 +58,11 @@ class Interpreter {
   // A client's op gets `op_deadline`. Fails only if an event could not be recorded.
   Status run(Gen g, std::chrono::milliseconds op_deadline, std::stop_token stop);
 
+  // Something has happened that is no op, such as a call in a node: recorded as an info event of the
+  // nemesis, and shown to the generator. Any thread, as long as the object lives; between two runs
+  // it waits for the next.
+  void post(std::string f, Json value);
+
   std::int64_t now() const;  // ns since `start`
 
  private:

@@ -187,6 +187,39 @@ TEST(Interpreter, TheNemesisRunsBesideTheClients) {
   EXPECT_EQ(nemesis_events, 2);
 }
 
+TEST(Interpreter, AnEventFromOutsideIsRecordedAndSeenByTheGenerator) {
+  // Does one op once it has seen the event.
+  class Waiting final : public Generator {
+   public:
+    explicit Waiting(bool seen) : seen_(seen) {}
+    Step step(const Context& c) const override {
+      if (!seen_) return {Step::Kind::pending, {}, shared_from_this()};
+      Op op;
+      op.f = "after";
+      return gen::emit(std::move(op), c, nullptr);
+    }
+    Gen update(const Context&, const Op& event) const override {
+      return std::make_shared<Waiting>(seen_ || event.f == "event");
+    }
+
+   private:
+    bool seen_;
+  };
+  Memory memory;
+  Interpreter i(clients(1), all([](const Op&, Deadline) { return Completion{OpType::ok, nullptr, ""}; }),
+                memory, Interpreter::Clock::now());
+  std::thread outside([&] {
+    std::this_thread::sleep_for(20ms);
+    i.post("event", {{"nth", 3}});
+  });
+  ASSERT_TRUE(i.run(gen::any({std::make_shared<Waiting>(false)}), 1s, {}));
+  outside.join();
+  ASSERT_EQ(memory.ops.size(), 3u);
+  EXPECT_EQ(memory.ops[0].process, kNemesis);
+  EXPECT_EQ(memory.ops[0].value.at("nth"), 3);
+  EXPECT_EQ(memory.ops[1].f, "after");
+}
+
 TEST(Interpreter, ARecorderThatFailsEndsTheRun) {
   Memory memory;
   memory.full = true;

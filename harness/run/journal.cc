@@ -6,9 +6,18 @@
 
 namespace gameday::run {
 
+Status Journal::plan(const std::vector<PlannedFault>& schedule) {
+  for (std::size_t i = 0; i < schedule.size(); ++i) {
+    Json line = {{"id", i + 1}, {"event", "planned"}};
+    line.update(to_json(schedule[i]));
+    if (auto written = file_.append(dump(line)); !written) return written;
+  }
+  return {};
+}
+
 Status Journal::write(const FaultRecord& record, std::string_view event, std::int64_t time) {
   Json line = {{"id", record.id}, {"fault", record.fault}, {"event", event}, {"time", time}};
-  if (event == "requested") {
+  if (event == "requested" || event == "never-came") {
     line["summary"] = record.summary;
     line["parameters"] = record.parameters;
   } else if (event == "in-force") {
@@ -27,6 +36,7 @@ namespace {
 std::int64_t* slot_of(FaultRecord& record, const std::string& event) {
   if (event == "requested") return &record.requested;
   if (event == "in-force") return &record.in_force;
+  if (event == "failed" && record.requested < 0) return &record.requested;  // it was tried
   if (event == "heal-requested") return &record.heal_requested;
   if (event == "healed") return &record.healed;
   return nullptr;
@@ -58,6 +68,7 @@ std::vector<FaultRecord> read_faults(const std::filesystem::path& file) {
     const Json line = parse_json(text);
     if (!line.is_object()) continue;
     try {
+      if (line.value("event", std::string()) == "planned") continue;
       const int id = line.value("id", 0);
       FaultRecord& record = records[id];
       record.id = id;
@@ -69,6 +80,20 @@ std::vector<FaultRecord> read_faults(const std::filesystem::path& file) {
   std::vector<FaultRecord> out;
   for (auto& [id, record] : records) out.push_back(std::move(record));
   return out;
+}
+
+Json read_planned(std::string_view journal) {
+  Json schedule = Json::array();
+  while (!journal.empty()) {
+    const std::size_t end = std::min(journal.find('\n'), journal.size());
+    Json line = parse_json(journal.substr(0, end));
+    journal.remove_prefix(std::min(end + 1, journal.size()));
+    if (!line.is_object() || !line.contains("event") || line["event"] != "planned") continue;
+    line.erase("id");
+    line.erase("event");
+    schedule.push_back(std::move(line));
+  }
+  return schedule;
 }
 
 }  // namespace gameday::run

@@ -1,6 +1,6 @@
-// The journal of faults, faults.jsonl: what was asked for, before it is done; what is in force; what
-// was healed, with its proof. A later reader, also of a run whose controller was killed, sees which
-// faults were in force and since when.
+// The journal of faults, faults.jsonl: what is planned; what was asked for, before it is done; what is
+// in force; what was healed, with its proof. A later reader, also of a run whose controller was killed,
+// sees which faults were in force and since when.
 #pragma once
 
 #include <filesystem>
@@ -17,15 +17,19 @@ class Journal {
  public:
   explicit Journal(LineFile file) : file_(std::move(file)) {}
 
-  // event: "requested", "in-force", "heal-requested", "healed" or "failed".
+  // What the run means to do: a line each, "planned", from which a schedule can be replayed.
+  Status plan(const std::vector<PlannedFault>& schedule);
+  // event: "requested", "in-force", "heal-requested", "healed", "failed" or "never-came".
   Status write(const FaultRecord& record, std::string_view event, std::int64_t time);
 
  private:
   LineFile file_;
 };
 
-// Puts the lines together, one record a fault. Lines that cannot be read are left out: a journal
-// may have lost its last line with its controller.
+// Puts the lines together, one record a fault that more than planned. Lines that cannot be read are
+// left out: a journal may have lost its last line with its controller.
 std::vector<FaultRecord> read_faults(const std::filesystem::path& file);
+// The planned lines, in order, as they were written; empty: it has none.
+Json read_planned(std::string_view journal);
 
 }  // namespace gameday::run

@@ -1,6 +1,12 @@
 #include "harness/run/nemesis_driver.h"
 
 namespace gameday::run {
+namespace {
+
+// How long the end of a run waits for an injection or a heal that still goes on.
+constexpr std::chrono::seconds kPatience{10};
+
+}  // namespace
 
 NemesisDriver::NemesisDriver(std::vector<std::unique_ptr<Nemesis>> nemeses, Journal& journal,
                              std::function<std::int64_t()> now)
@@ -14,6 +20,8 @@ NemesisDriver::NemesisDriver(std::vector<std::unique_ptr<Nemesis>> nemeses, Jour
 NemesisDriver::~NemesisDriver() { (void)heal_all(); }
 
 Completion NemesisDriver::perform(const Op& op) {
+  const std::unique_lock lock(busy_, kPatience);
+  if (!lock) return {OpType::info, nullptr, "the nemesis still does something else"};
   if (op.f == "inject") return inject(op);
   if (op.f == "heal") return heal(op.value.value("id", 0));
   return {OpType::info, nullptr, "the nemesis does not know " + op.f};
@@ -72,7 +80,7 @@ Completion NemesisDriver::heal(int id) {
   active_.erase(active);
   record.heal_requested = now_();
   journal(record, "heal-requested");
-  auto proof = fault->heal();
+  auto proof = try_heal(*fault);
   if (!proof) {
     record.error = "could not be healed: " + proof.error().message;
     record.proof.summary = record.error;
@@ -93,10 +101,38 @@ Completion NemesisDriver::heal(int id) {
           ""};
 }
 
+Result<Proof> NemesisDriver::try_heal(ActiveFault& fault) {
+  try {
+    return fault.heal();
+  } catch (const std::exception& e) {
+    return fail("{}", e.what());
+  }
+}
+
 Status NemesisDriver::heal_all() {
+  const std::unique_lock lock(busy_, kPatience);
+  if (!lock) return fail("an injection or a heal does not come to its end");
   while (!active_.empty()) heal(active_.rbegin()->first);
   if (!first_error_.empty()) return fail("{}", first_error_);
   return {};
+}
+
+void NemesisDriver::never_came(const std::vector<PlannedFault>& schedule) {
+  for (std::size_t i = 0; i < schedule.size(); ++i) {
+    FaultRecord record;
+    record.id = static_cast<int>(i) + 1;
+    {
+      const std::lock_guard lock(mutex_);
+      if (records_.contains(record.id)) continue;
+    }
+    record.fault = schedule[i].fault;
+    record.parameters = schedule[i].parameters;
+    if (const auto nemesis = nemeses_.find(record.fault); nemesis != nemeses_.end())
+      record.summary = nemesis->second->describe(record.parameters);
+    record.error = "its moment never came: " + describe(schedule[i].when);
+    journal(record, "never-came");
+    publish(record, false);
+  }
 }
 
 void NemesisDriver::journal(const FaultRecord& record, std::string_view event) {

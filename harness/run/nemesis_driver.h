@@ -1,5 +1,6 @@
 // Performs the nemesis' ops: keeps the faults that are in force, journals each before it is
-// injected, and heals what is left. Used from one thread at a time.
+// injected, and heals what is left. Used from one thread at a time; one that does not come back is
+// an Error of heal_all().
 #pragma once
 
 #include <functional>
@@ -27,6 +28,10 @@ class NemesisDriver {
   // Heals everything that is in force, last first. The error of the first that could not be healed.
   Status heal_all();
 
+  // Says of the faults of the schedule that were not asked for that their moment never came. For a
+  // run whose clients had all of their time.
+  void never_came(const std::vector<PlannedFault>& schedule);
+
   std::vector<std::string> in_force() const;  // kinds; any thread (live progress)
   std::vector<FaultRecord> records() const;
 
@@ -38,6 +43,7 @@ class NemesisDriver {
   Completion inject(const Op& op);
   Result<std::unique_ptr<ActiveFault>> try_inject(Nemesis& nemesis, FaultRecord& record);
   Completion heal(int id);
+  static Result<Proof> try_heal(ActiveFault& fault);
   void journal(const FaultRecord& record, std::string_view event);
   void publish(const FaultRecord& record, bool in_force);
 
@@ -46,6 +52,7 @@ class NemesisDriver {
   std::function<std::int64_t()> now_;
   std::map<int, Active> active_;
   std::string first_error_;
+  std::timed_mutex busy_;  // held by the thread that injects or heals
 
   mutable std::mutex mutex_;  // guards what other threads read:
   std::map<int, FaultRecord> records_;

@@ -70,11 +70,11 @@ class ClientWorker final : public Worker {
 
 class NemesisWorker final : public Worker {
  public:
-  explicit NemesisWorker(NemesisDriver& driver) : driver_(driver) {}
-  Completion invoke(const Op& op, Deadline) override { return driver_.perform(op); }
+  explicit NemesisWorker(std::shared_ptr<NemesisDriver> driver) : driver_(std::move(driver)) {}
+  Completion invoke(const Op& op, Deadline) override { return driver_->perform(op); }
 
  private:
-  NemesisDriver& driver_;
+  std::shared_ptr<NemesisDriver> driver_;  // a worker that is not waited for may outlive the run
 };
 
 // Every node is asked for its status all the time, by a thread of its own: roles, terms and state
@@ -103,6 +103,8 @@ class Run {
         recorder_(std::move(history), progress_) {}
 
   Status execute() {
+    for (const auto& [fault, reason] : plan_.left_out) say(fmt::format("without {}: {}", fault, reason));
+    if (auto planned = journal_.plan(plan_.schedule); !planned) return planned;
     if (auto started = start_cluster(); !started) return started;
     make_nemeses();
     Interpreter interpreter(interpreter_options(), worker_factory(), recorder_, start_);
@@ -129,6 +131,11 @@ class Run {
   Log& log() { return log_; }
 
  private:
+  void say(const std::string& text) {
+    progress_.message(text);
+    log_.write(text);
+  }
+
   Status start_cluster() {
     progress_.phase("starting the cluster");
     auto cluster = Cluster::start(*plan_.system, cluster_options(), log_);
@@ -149,6 +156,8 @@ class Run {
     for (const auto& planned : plan_.schedule)
       for (const auto& kind : plan_.faults)
         if (kind.name == planned.fault && kind.needs) options.prepare |= kind.needs(planned.parameters);
+    for (const auto& planned : plan_.schedule)
+      if (planned.when.event == kFsync) options.prepare |= {.syscalls = lab::kSyncCalls};
     return options;
   }
 
@@ -158,7 +167,7 @@ class Run {
                              plan_.system->membership()};
     std::vector<std::unique_ptr<Nemesis>> nemeses;
     for (const auto& kind : plan_.faults) nemeses.push_back(kind.make(ports));
-    driver_ = std::make_unique<NemesisDriver>(std::move(nemeses), journal_,
+    driver_ = std::make_shared<NemesisDriver>(std::move(nemeses), journal_,
                                               [this] { return since_start(); });
     progress_.watch_faults([driver = driver_] { return driver->in_force(); });
   }
@@ -172,7 +181,7 @@ class Run {
 
   WorkerFactory worker_factory() {
     return [this](int thread) -> std::unique_ptr<Worker> {
-      if (thread == kNemesisThread) return std::make_unique<NemesisWorker>(*driver_);
+      if (thread == kNemesisThread) return std::make_unique<NemesisWorker>(driver_);
       return std::make_unique<ClientWorker>(*plan_.system, cluster_->nodes());
     };
   }
@@ -182,6 +191,8 @@ class Run {
     log_.write("clients begin");
     const Gen clients = gen::clients(gen::reserve({{plan_.nodes, probe_generator()}},
                                                   plan_.workload->clients(plan_.workload_options)));
+    const auto watches = watch_nodes(interpreter);
+    if (!watches) return tl::make_unexpected(watches.error());
     const Gen faults = schedule_generator(plan_.schedule, interpreter.now());
     const Gen all = gen::time_limit(static_cast<std::int64_t>(plan_.seconds * 1e9),
                                     gen::any({faults, clients}));
@@ -193,6 +204,30 @@ class Run {
       log_.write("interrupted");
     }
     return ran;
+  }
+
+  // Tells the schedule of what happens in nodes, for as long as the result lives.
+  Result<std::vector<lab::FileFaults::Watch>> watch_nodes(Interpreter& interpreter) {
+    std::vector<lab::FileFaults::Watch> watches;
+    for (std::size_t i = 0; i < plan_.schedule.size(); ++i) {
+      const Moment& when = plan_.schedule[i].when;
+      if (when.event != kFsync) continue;
+      std::string node = when.node;
+      if (node == "leader") {
+        const auto primaries = cluster_->primaries();
+        node = primaries.empty() ? cluster_->nodes().front().name : primaries.front();
+      }
+      auto files = cluster_->lab().files(node);
+      if (!files) return tl::make_unexpected(files.error());
+      const Json event = {{"event", kFsync}, {"id", i + 1}, {"node", node}, {"nth", when.count}};
+      auto watch = (*files)->watch({}, static_cast<std::uint64_t>(when.count), false,
+                                   [&interpreter, event](const lab::FileFaults::Event&) {
+                                     interpreter.post("event", event);
+                                   });
+      if (!watch) return tl::make_unexpected(watch.error());
+      watches.push_back(std::move(*watch));
+    }
+    return watches;
   }
 
   // Until the generator ends, somebody stops the run, or what is watched for is seen.
@@ -219,6 +254,7 @@ class Run {
   Status heal(Interpreter& interpreter) {
     progress_.phase("healing");
     const Status healed = driver_->heal_all();
+    if (!interrupted_ && violation_.empty()) driver_->never_came(plan_.schedule);
     if (auto noted = note(interpreter, "heal-all", interruption()); !noted)
       return noted;
     if (!healed) return fail("a fault could not be healed: {}", healed.error().message);

@@ -32,6 +32,7 @@ struct RunPlan {
   System* system = nullptr;
   std::vector<FaultKind> faults;
   std::vector<PlannedFault> schedule;
+  std::vector<std::pair<std::string, std::string>> left_out;  // faults of `all` or without time; why
   bool quiet = false;
 
   // Judges a run: results.json.

@@ -1,4 +1,4 @@
-// Random schedules of faults, drawn from a seed before the run begins: a schedule is a value.
+// Schedules of faults: drawn from a seed before the run begins, and the nemesis ops that they become.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,10 @@ struct NemesisPorts {
 // A kind of fault, as the composition of the program hands it to the run.
 struct FaultKind {
   std::string name;
+  // Of a composite only: the plain faults that it is, until the time given; and how long it takes.
+  std::function<std::vector<PlannedFault>(const PlannedFault&, const std::vector<std::string>& nodes)>
+      expand = {};
+  double seconds = 0;
   std::function<Json(Rng&, const std::vector<std::string>& nodes)> plan;
   std::function<std::string(const Json&)> describe;
   std::function<std::unique_ptr<Nemesis>(const NemesisPorts&)> make;
@@ -33,15 +37,24 @@ struct FaultKind {
   std::function<lab::Preparation(const Json& parameters)> needs;
 };
 
+// What draw_schedule() made.
+struct DrawnSchedule {
+  std::vector<PlannedFault> faults;
+  std::vector<std::string> left_out;  // kinds for which there was no time
+};
+
 // Faults for `seconds` of clients: every kind once before any comes twice, each in force for a few
-// seconds, some overlapping the next, all healed a while before the end. The same arguments give
+// seconds, some overlapping the next, all healed a while before the end. A short run gets shorter
+// faults, but none so short that it says nothing: kinds that do not fit are left out. `interval`: mean
+// seconds from one fault's beginning to the next's; 0: as the time allows. The same arguments give
 // the same schedule.
-std::vector<PlannedFault> draw_schedule(const std::vector<FaultKind>& kinds,
-                                        const std::vector<std::string>& nodes,
-                                        std::uint64_t seed, double seconds);
+DrawnSchedule draw_schedule(const std::vector<FaultKind>& kinds, const std::vector<std::string>& nodes,
+                            std::uint64_t seed, double seconds, double interval = 0);
 
 // The nemesis ops of a schedule: "inject" and "heal" with {"id", "fault", ...}, id from 1, at their
-// times after `begin` (ns of the run).
+// moments; times count from `begin` (ns of the run). Operations are counted, and leaders seen, in
+// the events that update() shows it: completions of clients, and of status probes (workloads/OPS.md).
+// Of what happens in a node it learns by "event" ops of the nemesis with {"event", "id"}.
 Gen schedule_generator(const std::vector<PlannedFault>& schedule, std::int64_t begin);
 
 }  // namespace gameday::run

@@ -5,10 +5,11 @@ gd.charts = (function () {
   const kHeight = 170, kQuantiles = ["max", "p99", "p95", "p50"];
 
   function frame(parent, width, label) {
-    const left = 58, right = width - 12, top = gd.stripHeight(data.begin, data.end) + 10, bottom = top + kHeight;
+    const left = 58, right = width - 12, strip = gd.packFaults(data.begin, data.end, right - left);
+    const top = strip.height + 10, bottom = top + kHeight;
     const svg = gd.svg(parent, width, bottom + 30, label);
     const x = d3.scale.linear().domain([data.begin, data.end]).range([left, right]);
-    gd.drawFaults(svg, x, 0, top, bottom);
+    gd.drawFaults(svg, x, strip, 0, top, bottom);
     svg.append("g").attr("class", "axis").attr("transform", "translate(0," + bottom + ")")
       .call(gd.timeAxis(x, right - left));
     return { svg: svg, x: x, left: left, right: right, top: top, bottom: bottom };

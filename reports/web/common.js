@@ -11,7 +11,7 @@
 //   anomalies             [{title, ops: [index of invocation]}]
 //   buckets               {width, ok, fail, info}: completions per bucket
 //   latency               [{group, p50, p95, p99, max}]: µs or null per bucket
-//   faults, fault-total   [{name, summary, state, requested, from, to}]; -1: did not happen
+//   faults, fault-total   [{name, family, summary, state, requested, from, to}]; -1: did not happen
 //   heal-all, probes      when all was healed; how many status probes are left out
 const gd = {};
 
@@ -84,81 +84,96 @@ gd.svg = function (parent, width, height, label) {
   return svg;
 };
 
-// Faults that have been in force, each with the row of the strip in which it does not overlap.
-gd.faults = (function () {
-  const rows = [];
-  return gd.data.faults.filter(function (fault) { return fault.from >= 0; }).map(function (fault) {
-    const end = fault.to < 0 ? gd.data.end : fault.to;
-    let row = 0;
-    while (row < rows.length && rows[row] > fault.from) ++row;
-    rows[row] = end;
-    return {
-      name: fault.name, summary: fault.summary, state: fault.state, requested: fault.requested,
-      from: fault.from, to: end, healed: fault.to >= 0, row: row
-    };
-  });
-})();
-gd.faultRows = Math.min(6, gd.faults.reduce(function (n, fault) { return Math.max(n, fault.row + 1); }, 0));
+// Faults that have been in force.
+gd.faults = gd.data.faults.filter(function (fault) { return fault.from >= 0; }).map(function (fault) {
+  return {
+    name: fault.name, family: fault.family, summary: fault.summary, state: fault.state,
+    requested: fault.requested, from: fault.from, to: fault.to < 0 ? gd.data.end : fault.to, healed: fault.to >= 0
+  };
+}).sort(function (a, b) { return a.from - b.from; });
+gd.faultRows = 6;
 
-// The faults of a stretch, and the room that their labelled bars need above a chart.
-gd.faultsWithin = function (from, to) {
-  return gd.faults.filter(function (fault) {
-    return fault.row < gd.faultRows && fault.to >= from && fault.from <= to;
+// The strip above a chart: the bars of a stretch in rows, so that neither bars nor labels overlap. A
+// label stands inside its bar or behind it; where all rows are full, bars go without (the tooltip
+// and the table have it). 6.6 px a character is an estimate.
+gd.packFaults = function (from, to, width) {
+  const free = [], ends = [], px = function (t) { return (t - from) / (to - from) * width; };
+  const strip = { bars: [], rows: 0, dropped: 0 };
+  gd.faults.forEach(function (fault) {
+    if (fault.to < from || fault.from > to) return;
+    const left = Math.max(0, px(fault.from)), right = Math.max(left + 2, Math.min(width, px(fault.to)));
+    const long = fault.name + (fault.state === "effective" ? "" : " (" + fault.state + ")");
+    const place = function (text) {
+      const room = text.length * 6.6 + 10, inside = room <= right - left;
+      const end = inside ? right : right + room;
+      let row = 0;
+      while (row < gd.faultRows && !(free[row] === undefined || free[row] <= left)) ++row;
+      if (row === gd.faultRows || (text && end > width + 2)) return false;
+      strip.bars.push({ fault: fault, left: left, width: right - left, row: row, text: text, inside: inside });
+      free[row] = text ? end : right;
+      ends[row] = right;
+      return true;
+    };
+    if (place(long) || place(fault.name) || place("")) return;
+    // A row whose bars have ended, whatever label is behind the last one.
+    for (let row = 0; row < gd.faultRows; ++row) {
+      if (ends[row] > left) continue;
+      strip.bars.filter(function (bar) { return bar.row === row && !bar.inside && bar.left + bar.width <= left && free[row] > left; })
+        .slice(-1).forEach(function (bar) { bar.text = ""; });
+      strip.bars.push({ fault: fault, left: left, width: right - left, row: row, text: "", inside: true });
+      free[row] = ends[row] = right;
+      return;
+    }
+    ++strip.dropped;
   });
-};
-gd.stripHeight = function (from, to) {
-  const rows = d3.max(gd.faultsWithin(from, to), function (fault) { return fault.row + 1; }) || 0;
-  return rows * 20 + (rows ? 6 : 0);
+  strip.rows = Math.min(gd.faultRows, strip.bars.reduce(function (n, bar) { return Math.max(n, bar.row + 1); }, 0));
+  strip.height = strip.rows * 20 + (strip.rows ? 6 : 0);
+  return strip;
 };
 
 gd.faultCap = function () {
   const total = gd.data["fault-total"], shown = gd.data.faults.length;
   let text = total > shown ? "Showing the first " + shown + " of " + gd.count(total) + " faults. " : "";
-  if (gd.faults.some(function (fault) { return fault.row >= gd.faultRows; }))
-    text += "More than " + gd.faultRows + " faults overlap at times: the others are in the table. ";
+  const crowd = gd.faults.some(function (fault) {
+    return gd.faults.filter(function (other) { return other.from <= fault.from && other.to > fault.from; }).length > gd.faultRows;
+  });
+  if (crowd) text += "More than " + gd.faultRows + " faults overlap at times: the others are in the table. ";
   return text;
 };
 
 // The labelled bars above a chart, and the bands behind it.
-gd.drawFaults = function (svg, x, top, plotTop, plotBottom) {
-  const range = x.range(), domain = x.domain();
-  const visible = gd.faultsWithin(domain[0], domain[1]);
-  const from = function (fault) { return Math.max(range[0], x(fault.from)); };
-  const width = function (fault) { return Math.max(2, Math.min(range[1], x(fault.to)) - from(fault)); };
+gd.drawFaults = function (svg, x, strip, top, plotTop, plotBottom) {
+  const start = x.range()[0], domain = x.domain();
   const bands = svg.append("g").attr("class", "bands");
-  const strip = svg.append("g").attr("class", "strip");
-  visible.forEach(function (fault) {
-    const good = fault.state === "effective" ? "" : " flagged";
-    const y = top + fault.row * 20;
-    bands.append("rect").attr("class", "band").attr("x", from(fault)).attr("width", width(fault))
+  const bars = svg.append("g").attr("class", "strip");
+  strip.bars.forEach(function (bar) {
+    const fault = bar.fault, left = start + bar.left, y = top + bar.row * 20;
+    const kind = " family-" + fault.family + (fault.state === "effective" ? "" : " flagged");
+    bands.append("rect").attr("class", "band" + kind).attr("x", left).attr("width", bar.width)
       .attr("y", plotTop).attr("height", plotBottom - plotTop);
-    const bar = strip.append("rect").attr("class", "fault" + good).attr("x", from(fault))
-      .attr("width", width(fault)).attr("y", y).attr("height", 16).attr("rx", 3);
-    gd.hover(bar, function () { return gd.faultTip(fault); });
-    gd.faultLabel(strip, fault, from(fault), width(fault), y, visible, x, range[1]);
+    const rect = bars.append("rect").attr("class", "fault" + kind).attr("x", left)
+      .attr("width", bar.width).attr("y", y).attr("height", 16).attr("rx", 3);
+    gd.hover(rect, function () { return gd.faultTip(fault); });
+    bars.append("text").attr("class", "fault-label" + kind).attr("y", y + 12)
+      .attr("x", left + (bar.inside ? 6 : bar.width + 5)).text(bar.text);
   });
   gd.data["heal-all"].forEach(function (time) {
     if (time < domain[0] || time > domain[1]) return;
     bands.append("line").attr("class", "heal-all").attr("x1", x(time)).attr("x2", x(time))
       .attr("y1", plotTop).attr("y2", plotBottom);
-    if (x(time) - range[0] > 70)
+    if (x(time) - start > 70)
       bands.append("text").attr("class", "heal-label").attr("x", x(time) - 5).attr("y", plotTop + 11)
         .attr("text-anchor", "end").text("all healed");
   });
 };
 
-// Inside the bar, or behind it up to the next one; a label that fits neither is left out, not cut
-// (the tooltip and the table have it). 6.6 px a character is an estimate.
-gd.faultLabel = function (strip, fault, left, width, y, visible, x, right) {
-  const next = d3.min(visible, function (other) {
-    return other.row === fault.row && other.from > fault.from ? x(other.from) : right;
+// The families that this run has, for a legend.
+gd.families = function () {
+  const names = { network: "network fault", process: "process fault", clock: "clock fault", disk: "disk fault",
+    cluster: "membership fault", other: "fault in force" };
+  return d3.set(gd.faults.map(function (fault) { return fault.family; })).values().sort().map(function (family) {
+    return ["fault-band family-" + family, names[family]];
   });
-  const long = fault.name + (fault.state === "effective" ? "" : " (" + fault.state + ")");
-  const fits = function (text, room) { return text.length * 6.6 < room; };
-  const inside = [long, fault.name].filter(function (text) { return fits(text, width - 10); })[0];
-  const behind = [long, fault.name].filter(function (text) { return fits(text, next - left - width - 8); })[0];
-  strip.append("text").attr("class", "fault-label").attr("y", y + 12)
-    .attr("x", left + (inside ? 6 : width + 5)).text(inside || behind || "");
 };
 
 gd.faultTip = function (fault) {

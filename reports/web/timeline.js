@@ -168,11 +168,11 @@ gd.timeline = (function () {
     const picked = pick();
     parts.plot.textContent = "";
     const left = width < 560 ? 34 : 92, right = width - 10;
-    const top = gd.stripHeight(view.from, view.to) + 4;
+    const strip = gd.packFaults(view.from, view.to, right - left), top = strip.height + 4;
     const bottom = top + Math.max(2, picked.lanes.length) * kLane;
     const svg = gd.svg(parts.plot, width, bottom + 30, "Ops by process, " + picked.ops.length + " shown");
     const x = d3.scale.linear().domain([view.from, view.to]).range([left, right]);
-    gd.drawFaults(svg, x, 0, top, bottom);
+    gd.drawFaults(svg, x, strip, 0, top, bottom);
     const nodes = nodeOf(picked.ops);
     picked.lanes.forEach(function (process, i) {
       const y = top + i * kLane;
@@ -203,7 +203,7 @@ gd.timeline = (function () {
     const area = d3.svg.area().interpolate("step-after").y0(height).y1(function (n) { return y(n); })
       .x(function (n, i) { return Math.min(right, x(data.begin + i * bucket.width)); });
     gd.faults.forEach(function (fault) {
-      svg.append("rect").attr("class", "band").attr("x", x(fault.from)).attr("y", 0).attr("height", height)
+      svg.append("rect").attr("class", "band family-" + fault.family).attr("x", x(fault.from)).attr("y", 0).attr("height", height)
         .attr("width", Math.max(1, x(fault.to) - x(fault.from)));
     });
     svg.append("path").attr("class", "volume").attr("d", area(sums.concat(sums.slice(-1))));
@@ -301,7 +301,7 @@ gd.timeline = (function () {
     }
     root.appendChild(controls());
     root.appendChild(gd.legend([["ok", "ok"], ["fail", "fail: did not happen"], ["info", "info: may have happened"],
-      ["open", "never answered"], ["cited", "an op of the anomaly"], ["fault-band", "fault in force"]].filter(function (item) {
+      ["open", "never answered"], ["cited", "an op of the anomaly"]].concat(gd.families()).filter(function (item) {
         return item[0] !== "cited" || data.anomalies.length > 0;
       })));
     parts.plot = gd.el("div", "plot");
