@@ -328,8 +328,7 @@ void Supervisor::follow_exec(HeldCall call) {
     return;
   }
   const auto reads = patch(tracee);
-  tracee.detach();
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);  // counted before the program goes on
   ++(!reads ? followed_.missed : *reads == Reads::page ? followed_.programs : followed_.by_kernel);
 }
 
