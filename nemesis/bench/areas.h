@@ -8,7 +8,12 @@ namespace gameday::nemesis::bench {
 Rows clock();
 Rows files();
 Rows partition();
+Rows process();
 
-inline constexpr Area kAreas[]{{"clock", clock}, {"files", files}, {"partition", partition}};
+inline constexpr Area kAreas[]{
+    {"clock", clock},
+    {"files", files},
+    {"partition", partition},
+    {"process", process}};
 
 }  // namespace gameday::nemesis::bench
