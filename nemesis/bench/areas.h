@@ -7,13 +7,16 @@ namespace gameday::nemesis::bench {
 
 Rows clock();
 Rows files();
+Rows packet();
 Rows partition();
 Rows process();
 
 inline constexpr Area kAreas[]{
     {"clock", clock},
     {"files", files},
+    {"packet", packet},
     {"partition", partition},
-    {"process", process}};
+    {"process", process},
+};
 
 }  // namespace gameday::nemesis::bench
