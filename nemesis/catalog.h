@@ -5,6 +5,8 @@
 // NemesisContext::primaries; where nobody claims to be primary, the plan's own fallback is taken.
 // Faults may overlap in time, also on the same node, and be healed in any order:
 //   partitions   their union is in force; a packet cut by both is counted for the older one
+//   packets      subject to all faults that are about them: delays add up. A partition is after them:
+//                what was delayed or held is still cut by one that came later
 //   clocks       offsets add up
 //   pauses       nest; the node runs again when the last is healed. So do freezes; a node that is both
 //                paused and frozen runs again when it is neither, and a thread that is held (grey)

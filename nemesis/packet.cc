@@ -108,8 +108,13 @@ Json plan(Rng& rng, const std::vector<std::string>& nodes) {
       {"style", kStyles[static_cast<std::size_t>(choice.style)]},
       {"scope", clients ? "clients" : "nodes"},
       {"order", draw_order(rng, nodes)},
-      {"count", draw_count(rng, nodes.size(), {.one = 50, .minority = 10, .majority = 10, .all = 30})},
       {"seed", rng.below(1'000'000)}};
+  const std::size_t count =
+      draw_count(rng, nodes.size(), {.one = 50, .minority = 10, .majority = 10, .all = 30});
+  if (count == nodes.size())
+    parameters["targets"] = "all";
+  else
+    parameters["count"] = count;
   switch (choice.style) {
     case Style::delay:
       parameters["delay_ms"] = rng.between(20, 300);
@@ -284,15 +289,18 @@ std::string describe(const Json& parameters) {
       break;
   }
   const std::string direction = direction_of(parameters);
+  const bool clients = parameters.value("scope", "nodes") == kClients;
+  const bool everybody = parameters.value("targets", Json()) == "all";
   const std::string who = describe_targets(parameters);
-  const std::string others = parameters.value("scope", "nodes") == kClients ? "clients" : "the other nodes";
+  const std::string others = clients ? "clients" : "the other nodes";
   std::string sentence = fmt::format("{} {} ", verb, what);
   if (parameters.contains("port")) sentence += fmt::format("of port {} ", parameters["port"].dump());
   if (const std::string traffic = parameters.value("traffic", "all"); traffic != "all")
     sentence += fmt::format("({} only) ", traffic);
-  sentence += direction == "out"  ? fmt::format("from {} to {}", who, others)
-              : direction == "in" ? fmt::format("from {} to {}", others, who)
-                                  : fmt::format("between {} and {}", who, others);
+  sentence += everybody && !clients ? "between all nodes"
+              : direction == "out"  ? fmt::format("from {} to {}", who, others)
+              : direction == "in"   ? fmt::format("from {} to {}", others, who)
+                                    : fmt::format("between {} and {}", who, others);
   if (late && style_of(parameters) != Style::hold)
     sentence += fmt::format("{} by {}", verb == "delay" || verb == "reorder" ? "" : ", late", by);
   if (impairment.bytes_per_second > 0 && style_of(parameters) != Style::rate)

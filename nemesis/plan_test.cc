@@ -215,6 +215,29 @@ TEST(Catalog, PlansHaveVariety) {
   EXPECT_GT(largest, 30'000);
 }
 
+TEST(Catalog, PacketPlansHaveVarietyAndCanBeRead) {
+  Rng rng(1);
+  std::set<std::string> styles;
+  int replies_to_clients = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Json plan = find("packet")->plan(rng, names(5));
+    styles.insert(plan["style"]);
+    replies_to_clients += plan["style"] == "drop-replies" && plan["scope"] == "clients";
+    EXPECT_TRUE(check_parameters(find("packet")->parameters, plan, names(5))) << plan;
+  }
+  EXPECT_EQ(styles.size(), 12U);  // all but corrupt-silently
+  EXPECT_GT(replies_to_clients, 50);
+  const std::vector<std::pair<Json, std::string>> sentences{
+      {{{"style", "drop-replies"}, {"scope", "clients"}, {"targets", "all"}},
+       "lose replies from all nodes to clients"},
+      {{{"style", "delay"}, {"order", {"leader"}}, {"direction", "in"}, {"port", 7000}},
+       "delay packets of port 7000 from the other nodes to the leader by 100 ms"},
+      {{{"style", "loss"}, {"targets", "all"}, {"delay_ms", 5}, {"jitter_ms", 2}},
+       "lose 20 % of the packets between all nodes, late by 5 ms with a jitter of 2 ms (uniform)"}};
+  for (const auto& [parameters, sentence] : sentences)
+    EXPECT_EQ(find("packet")->describe(parameters), sentence);
+}
+
 TEST(Targets, WordsAreNumbersOfNodes) {
   const std::vector<std::pair<std::string_view, std::vector<std::size_t>>> cases{
       {"one", {1, 1, 1, 1}},       // of 1, 3, 5 and 7 nodes

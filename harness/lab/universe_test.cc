@@ -160,9 +160,12 @@ int build_lab(const std::string& folder, const std::string& marker, int nodes) {
   const auto& n = (*lab)->nodes();
   if (!(*lab)->firewall().add({{n[0].address, n[1].address, Action::drop}})) return 5;
   if (!testing::wait_until_ready(**lab)) return 6;
-  if (auto hurt = hurt_by_cgroups(**lab, folder); !hurt) return 7;
+  auto packets = (*lab)->packets();
+  if (!packets || !(*packets)->add({{n[1].address, n[0].address}}, {.hold = true}, 1)) return 7;
+  if (testing::reaches(**lab, "n2", "n1")) return 8;  // a packet waits from here on
+  if (auto hurt = hurt_by_cgroups(**lab, folder); !hurt) return 9;
   auto held = ThreadHold::create({(*lab)->threads("n3").at(0).tid}, 5s);
-  if (!held) return 8;
+  if (!held) return 10;
   std::ofstream(fs::path(folder) / "up") << "up";
   for (;;) ::pause();
 }
