@@ -8,7 +8,7 @@ namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
   static const std::array entries{kPartition, kPacket,   kKill,           kPause, kFreeze, kGrey, kClock,
-                                  kIoError,   kDiskFull, kFileCorruption, kResources};
+                                  kIoError,   kDiskFull, kFileCorruption, kResources, kMembership};
   return entries;
 }
 

@@ -7,7 +7,7 @@
 namespace gameday::nemesis {
 
 extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kIoError, kDiskFull,
-    kFileCorruption, kResources;
+    kFileCorruption, kResources, kMembership;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {
@@ -27,6 +27,12 @@ class EntryNemesis : public Nemesis {
     if (auto valid = check_parameters(entry_.parameters, parameters, node_names(context_.lab));
         !valid)
       return fail("{}: {}", entry_.name, valid.error().message);
+    return do_inject(parameters);
+  }
+
+ protected:
+  // The parameters are checked.
+  virtual Result<std::unique_ptr<ActiveFault>> do_inject(const Json& parameters) {
     return inject_(context_, parameters);
   }
 

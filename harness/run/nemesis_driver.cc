@@ -1,5 +1,7 @@
 #include "harness/run/nemesis_driver.h"
 
+#include "harness/core/finisher.h"
+
 namespace gameday::run {
 namespace {
 
@@ -113,6 +115,12 @@ Status NemesisDriver::heal_all() {
   const std::unique_lock lock(busy_, kPatience);
   if (!lock) return fail("an injection or a heal does not come to its end");
   while (!active_.empty()) heal(active_.rbegin()->first);
+  for (const auto& [name, nemesis] : nemeses_) {
+    auto* finisher = dynamic_cast<Finisher*>(nemesis.get());
+    if (finisher == nullptr) continue;
+    if (const auto finished = finisher->finish(); !finished && first_error_.empty())
+      first_error_ = fmt::format("{}: {}", name, finished.error().message);
+  }
   if (!first_error_.empty()) return fail("{}", first_error_);
   return {};
 }

@@ -25,7 +25,8 @@ class NemesisDriver {
   // "inject" {"id", "fault", "parameters"} or "heal" {"id"}; the completion says what was done.
   Completion perform(const Op& op);
 
-  // Heals everything that is in force, last first. The error of the first that could not be healed.
+  // Heals everything that is in force, last first, and what heals had to leave undone. The error of
+  // the first that could not be healed.
   Status heal_all();
 
   // Says of the faults of the schedule that were not asked for that their moment never came. For a
