@@ -46,6 +46,16 @@ std::string names_of(const Range& range) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+}  // namespace
+
+Result<std::unique_ptr<System>> make_system(const RunOptions& options) {
+  for (const auto& entry : kSystems)
+    if (entry.name == options.system) return entry.make(options);
+  return fail("there is no system \"{}\"; known: {}", options.system, names_of(kSystems));
+}
+
+namespace {
+
 std::string utc_now() {
   const std::time_t t = std::time(nullptr);
   std::tm tm{};
@@ -152,10 +162,9 @@ Result<Composition> compose(const RunOptions& given) {
   if (auto limits = check_limits(o); !limits) return tl::make_unexpected(limits.error());
 
   Composition c;
-  const auto system = std::find_if(std::begin(kSystems), std::end(kSystems),
-                                   [&](auto& s) { return s.name == o.system; });
-  if (system == std::end(kSystems))
-    return fail("there is no system \"{}\"; known: {}", o.system, names_of(kSystems));
+  auto made = make_system(o);
+  if (!made) return tl::make_unexpected(made.error());
+  c.system = std::move(*made);
   c.plan.workload = workloads::find(o.workload);
   if (c.plan.workload == nullptr)
     return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
@@ -165,9 +174,6 @@ Result<Composition> compose(const RunOptions& given) {
   // What "latest" is now, for the command that reproduces this run.
   std::error_code ignored;
   if (const fs::path real = fs::canonical(o.schedule, ignored); !real.empty()) o.schedule = real;
-  auto made = system->make(o);
-  if (!made) return tl::make_unexpected(made.error());
-  c.system = std::move(*made);
   auto chosen = choose_faults(o, *c.system, nodes);
   if (!chosen) return tl::make_unexpected(chosen.error());
   o.faults = std::move(chosen->words);

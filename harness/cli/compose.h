@@ -38,6 +38,9 @@ struct Composition {
   std::unique_ptr<System> system;
 };
 
+// The system that options.system names, with its options.
+Result<std::unique_ptr<System>> make_system(const RunOptions& options);
+
 // Errors name the option that is wrong and what it may be.
 Result<Composition> compose(const RunOptions& options);
 

@@ -17,18 +17,6 @@ namespace {
 
 constexpr std::string_view kAll = "all";
 
-run::FaultKind plain_kind(const nemesis::Entry& entry) {
-  run::FaultKind kind;
-  kind.name = entry.name;
-  kind.plan = entry.plan;
-  kind.describe = entry.describe;
-  kind.make = [&entry](const run::NemesisPorts& ports) {
-    return entry.make({ports.lab, ports.primaries, ports.wall_clock, ports.membership});
-  };
-  kind.needs = [&entry](const Json& parameters) { return nemesis::needs_of(entry, parameters); };
-  return kind;
-}
-
 run::FaultKind composite_kind(const nemesis::Composite& composite) {
   run::FaultKind kind;
   kind.name = composite.name;
@@ -54,22 +42,37 @@ const nemesis::Entry* entry_of(std::string_view word) {
   return nemesis::find(composite != nullptr ? composite->fault : word);
 }
 
+}  // namespace
+
+run::FaultKind fault_kind(const nemesis::Entry& entry) {
+  run::FaultKind kind;
+  kind.name = entry.name;
+  kind.plan = entry.plan;
+  kind.describe = entry.describe;
+  kind.make = [&entry](const run::NemesisPorts& ports) {
+    return entry.make({ports.lab, ports.primaries, ports.wall_clock, ports.membership});
+  };
+  kind.needs = [&entry](const Json& parameters) { return nemesis::needs_of(entry, parameters); };
+  return kind;
+}
+
+Status fits(std::string_view word, System& system, std::size_t nodes) {
+  const nemesis::Entry& entry = *entry_of(word);
+  if (nodes < entry.least_nodes)
+    return fail("{} needs at least {} nodes; this run has --nodes {}", word, entry.least_nodes, nodes);
+  if (entry.needs_membership && system.membership() == nullptr)
+    return fail("{} needs a system whose members can be changed; {} offers no membership changes", word,
+                system.name());
+  return {};
+}
+
+namespace {
+
 // What faults are to be done to.
 struct Target {
   System& system;
   const std::vector<std::string>& nodes;
 };
-
-Status fits(std::string_view word, const Target& target) {
-  const nemesis::Entry& entry = *entry_of(word);
-  if (target.nodes.size() < entry.least_nodes)
-    return fail("{} needs at least {} nodes; this run has --nodes {}", word, entry.least_nodes,
-                target.nodes.size());
-  if (entry.needs_membership && target.system.membership() == nullptr)
-    return fail("{} needs a system whose members can be changed; {} offers no such change", word,
-                target.system.name());
-  return {};
-}
 
 // "all" is every plain fault that can be done here.
 Result<std::vector<std::string>> resolve_words(const std::vector<std::string>& given,
@@ -81,7 +84,7 @@ Result<std::vector<std::string>> resolve_words(const std::vector<std::string>& g
   for (const auto& word : given) {
     if (word == kAll) {
       for (const auto& entry : nemesis::catalog()) {
-        Status possible = fits(entry.name, target);
+        Status possible = fits(entry.name, target.system, target.nodes.size());
         if (possible) possible = nemesis::available(entry);
         if (possible) add(entry.name);
         else choice.left_out.emplace_back(entry.name, possible.error().message);
@@ -90,7 +93,7 @@ Result<std::vector<std::string>> resolve_words(const std::vector<std::string>& g
     }
     if (entry_of(word) == nullptr)
       return fail("--faults: there is no fault \"{}\"; known: {}", word, known_words());
-    if (auto possible = fits(word, target); !possible)
+    if (auto possible = fits(word, target.system, target.nodes.size()); !possible)
       return fail("--faults: {}", possible.error().message);
     add(word);
   }
@@ -126,7 +129,7 @@ Status check_entry(const PlannedFault& planned, const Target& target, double tim
   const auto& nodes = target.nodes;
   if (entry_of(planned.fault) == nullptr)
     return fail("there is no fault \"{}\"; known: {}", planned.fault, known_words());
-  if (auto possible = fits(planned.fault, target); !possible) return possible;
+  if (auto possible = fits(planned.fault, target.system, target.nodes.size()); !possible) return possible;
   if (planned.when.kind == Moment::Kind::time && planned.when.seconds >= time_limit)
     return fail("it begins at {:g} s, after the clients end (--time-limit {:g})", planned.when.seconds,
                 time_limit);
@@ -166,7 +169,7 @@ Status draw(const RunOptions& o, const std::vector<std::string>& nodes, FaultCho
   std::vector<run::FaultKind> kinds;
   for (const auto& word : choice.words) {
     const nemesis::Composite* composite = nemesis::find_composite(word);
-    kinds.push_back(composite != nullptr ? composite_kind(*composite) : plain_kind(*nemesis::find(word)));
+    kinds.push_back(composite != nullptr ? composite_kind(*composite) : fault_kind(*nemesis::find(word)));
   }
   auto drawn = run::draw_schedule(kinds, nodes, *o.seed, o.time_limit, o.interval);
   choice.schedule = std::move(drawn.faults);
@@ -230,7 +233,7 @@ Result<FaultChoice> choose_faults(const RunOptions& o, System& system,
   for (const auto& planned : choice.schedule) {
     const auto has = [&](const auto& kind) { return kind.name == planned.fault; };
     if (std::none_of(choice.kinds.begin(), choice.kinds.end(), has))
-      choice.kinds.push_back(plain_kind(*nemesis::find(planned.fault)));
+      choice.kinds.push_back(fault_kind(*nemesis::find(planned.fault)));
   }
   for (const auto& kind : choice.kinds) {
     choice.families[kind.name] = nemesis::find(kind.name)->family;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/cli/compose.h"
+#include "nemesis/catalog.h"
 
 namespace gameday::cli {
 
@@ -20,6 +21,12 @@ struct FaultChoice {
 // Draws, or reads, the schedule of a run of this system with these nodes. options.seed is set.
 Result<FaultChoice> choose_faults(const RunOptions& options, System& system,
                                   const std::vector<std::string>& nodes);
+
+// One that is no composite, as a run or a lab has it.
+run::FaultKind fault_kind(const nemesis::Entry& entry);
+
+// Whether it can be done to this system with so many nodes, on any machine.
+Status fits(std::string_view word, System& system, std::size_t nodes);
 
 Listing list_faults();
 

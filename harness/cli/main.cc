@@ -7,6 +7,7 @@
 
 #include "harness/cli/check_model.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/play_options.h"
 #include "harness/cli/version.h"
 #include "harness/core/verdict.h"
 #include "harness/lab/universe.h"
@@ -218,11 +219,15 @@ int dispatch(int argc, char** argv) {
   list_app->add_option("WHAT", what, fmt::format("{}", fmt::join(cli::listable(), ", ")))->required();
   list_app->add_flag("--json", list_json, "as JSON");
 
+  const auto play_commands = cli::define_play_commands(app);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : exit_code::bad_arguments;
   }
+  for (const auto& [command, action] : play_commands)
+    if (*command) return action();
   if (*run_app) return cli::run_command(run, run_json);
   if (*check_app) return check_files(*check_app, check, model);
   if (*report_app) return cli::report_command(report_run, report_store);

@@ -59,7 +59,8 @@ void point_link(const fs::path& link, const fs::path& target) {
 
 }  // namespace
 
-Result<fs::path> create_run_folder(const fs::path& store, const std::string& test) {
+Result<fs::path> create_run_folder(const fs::path& store, const std::string& test,
+                                   bool judged) {
   std::error_code error;
   const fs::path parent = store / test;
   fs::create_directories(parent, error);
@@ -72,7 +73,7 @@ Result<fs::path> create_run_folder(const fs::path& store, const std::string& tes
     // create_directory is atomic: two runs in the same millisecond get different folders.
     if (fs::create_directory(folder, error)) {
       point_link(parent / "latest", name);
-      point_link(store / "latest", fs::path(test) / name);
+      if (judged) point_link(store / "latest", fs::path(test) / name);
       return fs::canonical(folder, error);
     }
     if (error)

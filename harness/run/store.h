@@ -29,9 +29,10 @@ class LineFile {
   int fd_ = -1;
 };
 
-// Makes a fresh folder for a run and points store/latest (and store/<test>/latest) at it.
+// Makes a fresh folder for a run and points store/<test>/latest and, if it is to be judged,
+// store/latest at it.
 Result<std::filesystem::path> create_run_folder(const std::filesystem::path& store,
-                                                const std::string& test);
+                                                const std::string& test, bool judged = true);
 
 // Replaces a file as a whole (write beside it, rename), so that a reader never sees half of it.
 Status write_file(const std::filesystem::path& path, std::string_view content);
