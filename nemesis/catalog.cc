@@ -7,8 +7,8 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kPacket,   kKill,           kPause, kFreeze, kGrey, kClock,
-                                  kIoError,   kDiskFull, kFileCorruption, kResources};
+  static const std::array entries{kPartition, kPacket,    kKill,           kPause,   kFreeze,   kGrey, kClock,
+                                  kPowerLoss, kTornWrite, kFileCorruption, kIoError, kDiskFull, kResources};
   return entries;
 }
 

@@ -6,8 +6,8 @@
 
 namespace gameday::nemesis {
 
-extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kIoError, kDiskFull,
-    kFileCorruption, kResources;
+extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kPowerLoss, kTornWrite,
+    kFileCorruption, kIoError, kDiskFull, kResources;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {

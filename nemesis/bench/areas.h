@@ -6,12 +6,14 @@
 namespace gameday::nemesis::bench {
 
 Rows clock();
+Rows disk();
 Rows files();
 Rows partition();
 Rows process();
 
 inline constexpr Area kAreas[]{
     {"clock", clock},
+    {"disk", disk},
     {"files", files},
     {"partition", partition},
     {"process", process}};
