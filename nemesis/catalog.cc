@@ -7,8 +7,9 @@
 namespace gameday::nemesis {
 
 std::span<const Entry> catalog() {
-  static const std::array entries{kPartition, kPacket,   kKill,           kPause, kFreeze, kGrey, kClock,
-                                  kIoError,   kDiskFull, kFileCorruption, kResources, kMembership};
+  static const std::array entries{kPartition, kPacket,    kKill,           kPause,   kFreeze,   kGrey, kClock,
+                                  kPowerLoss, kTornWrite, kFileCorruption, kIoError, kDiskFull, kResources,
+                                  kMembership};
   return entries;
 }
 

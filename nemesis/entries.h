@@ -6,8 +6,8 @@
 
 namespace gameday::nemesis {
 
-extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kIoError, kDiskFull,
-    kFileCorruption, kResources, kMembership;
+extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kPowerLoss, kTornWrite,
+    kFileCorruption, kIoError, kDiskFull, kResources, kMembership;
 
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "harness/lab/disk_backend.h"
 #include "harness/lab/fd.h"
 #include "harness/lab/namespaces.h"
 #include "harness/lab/syscall_supervisor.h"
@@ -78,6 +79,8 @@ Status mask(const std::string& folder, const std::string& mode, const InitSpec& 
 Status set_up(const InitSpec& spec) {
   if (::sethostname(spec.hostname.data(), spec.hostname.size()) != 0)
     return fail_errno("cannot set the host name");
+  // Our copies of these mounts would keep a disk alive that loses its power: disk.h.
+  for (const auto& disk : spec.foreign) ::umount2(disk.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
   if (auto status = mask("/tmp", "mode=1777", spec); !status) return status;
   if (auto status = mask("/dev/shm", "mode=1777", spec); !status) return status;
   // EPERM as in universe.cc: a container with a masked /proc; the old one stays visible.
@@ -227,6 +230,7 @@ int init_main() {
 
 void maybe_run_init(int argc, char** argv) {
   if (argc >= 2 && std::strcmp(argv[1], kInitCommand) == 0) ::_exit(init_main());
+  if (argc >= 2 && std::strcmp(argv[1], kDiskCommand) == 0) ::_exit(serve_fuse_disk());
 }
 
 Json to_json(const InitSpec& spec) {
@@ -235,7 +239,8 @@ Json to_json(const InitSpec& spec) {
   return Json{{"hostname", spec.hostname}, {"directory", spec.directory},
               {"data", spec.data},         {"log", spec.log},
               {"argv", spec.argv},         {"environment", spec.environment},
-              {"filter", std::move(filter)}, {"cgroups", spec.cgroups}};
+              {"filter", std::move(filter)}, {"cgroups", spec.cgroups},
+              {"foreign", spec.foreign}};
 }
 
 Result<InitSpec> parse_init_spec(const std::string& text) {
@@ -247,6 +252,7 @@ Result<InitSpec> parse_init_spec(const std::string& text) {
     spec.environment = json.at("environment").get<std::map<std::string, std::string>>();
     for (const auto& i : json.at("filter")) spec.filter.push_back({i[0], i[1], i[2], i[3]});
     spec.cgroups = json.at("cgroups").get<std::vector<std::string>>();
+    spec.foreign = json.at("foreign").get<std::vector<std::string>>();
     if (spec.argv.empty()) return fail("a node's command is empty");
     return spec;
   } catch (const std::exception& e) {

@@ -37,6 +37,7 @@ struct InitSpec {
   std::map<std::string, std::string> environment;  // complete
   std::vector<sock_filter> filter;                 // of system calls; empty: none
   std::vector<std::string> cgroups = {};           // Cgroup::entrances()
+  std::vector<std::string> foreign = {};           // disks of other nodes: not for this one to see
 };
 Json to_json(const InitSpec& spec);
 Result<InitSpec> parse_init_spec(const std::string& text);

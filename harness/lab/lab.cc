@@ -1,17 +1,15 @@
 #include "harness/lab/lab.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
-#include <mutex>
 
-#include "harness/lab/fabric.h"
-#include "harness/lab/healed.h"
+#include "harness/lab/lab_impl.h"
 #include "harness/lab/namespaces.h"
-#include "harness/lab/node_process.h"
 #include "harness/lab/procfs.h"
 
 namespace gameday::lab {
@@ -21,30 +19,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kStopTimeout{5'000};
-
-struct NodeState {
-  Node node;
-  fs::path directory;
-  int netns = -1;
-  std::unique_ptr<ClockControl> clock;
-  std::unique_ptr<FileFaults> files;
-  std::unique_ptr<Cgroup> cgroup;
-  SyscallTable traps;               // complete before the first start
-  std::vector<sock_filter> filter;  // of them
-
-  std::mutex control;  // one start, kill, pause... at a time; held while they wait
-  std::unique_ptr<NodeProcess> process;  // of the current life or the last one
-  std::optional<ProcessSpec> spec;
-  int pauses = 0;  // in force, in this life
-
-  mutable std::mutex mutex;  // for what follows; never held while waiting
-  unsigned incarnation = 0;
-  bool running = false;
-  bool asked_to_end = false;
-  std::int64_t oom_kills = 0;  // before this life
-  std::string pid_namespace;
-  std::optional<Exit> last_exit;
-};
 
 void write_exit_file(const NodeState& state, const Exit& exit) {
   Json line = {{"incarnation", exit.incarnation}, {"asked", exit.asked}};
@@ -79,6 +53,7 @@ Preparation& Preparation::operator|=(const Preparation& other) {
   clocks |= other.clocks;
   syscalls |= other.syscalls;
   disks |= other.disks;
+  torn_disks |= other.torn_disks;
   cgroups |= other.cgroups;
   limits |= other.limits;
   return *this;
@@ -90,39 +65,6 @@ std::string describe(const Exit& exit) {
                        ::strsignal(*exit.signal));
   return fmt::format("{} exited with code {}", exit.node, exit.code.value_or(-1));
 }
-
-struct Lab::Impl {
-  LabOptions options;
-  bool preload_clocks = false;
-  std::unique_ptr<Fabric> fabric;
-  std::unique_ptr<Firewall> firewall;
-  std::unique_ptr<Packets> packets;  // under `mutex`, once somebody wants it
-  std::vector<std::unique_ptr<NodeState>> states;
-  std::vector<Node> nodes;
-  HealedChecks healed;
-  std::chrono::nanoseconds build_time{0};
-  mutable std::mutex mutex;
-  std::vector<Exit> unexpected;
-
-  NodeState* find(const std::string& name) const {
-    for (const auto& state : states)
-      if (state->node.name == name) return state.get();
-    return nullptr;
-  }
-
-  void ended(NodeState& state, int wait_status);
-  Status add_node(int number);
-  InitSpec init_spec(const NodeState& state, const ProcessSpec& spec) const;
-  Status start(NodeState& state, const ProcessSpec& spec);
-  void add_healed_checks();
-};
-
-namespace {
-tl::unexpected<Error> no_node(const std::string& name) { return fail("there is no node {}", name); }
-tl::unexpected<Error> not_running(const std::string& name) {
-  return fail("{} is not running", name);
-}
-}  // namespace
 
 void Lab::Impl::ended(NodeState& state, int wait_status) {
   Exit exit;
@@ -155,6 +97,13 @@ Status Lab::Impl::add_node(int number) {
     state->clock = std::move(*clock);
     state->clock->trap_in(state->traps);
   }
+  if (options.prepare.disks || options.prepare.torn_disks) {
+    auto disk = Disk::create({.directory = state->node.data,
+                              .bytes = disk_size(options.nodes),
+                              .tear = options.prepare.torn_disks});
+    if (!disk) return tl::make_unexpected(disk.error());
+    state->disk = std::move(*disk);
+  }
   if (options.prepare.syscalls != 0) {
     state->files = std::make_unique<FileFaults>(state->node.data, options.prepare.syscalls);
     state->files->register_in(state->traps);
@@ -184,6 +133,8 @@ InitSpec Lab::Impl::init_spec(const NodeState& state, const ProcessSpec& spec) c
                  {"LANG", "C.UTF-8"}},
                 state.filter};
   if (state.cgroup) init.cgroups = state.cgroup->entrances();
+  for (const auto& other : states)
+    if (other->disk && other.get() != &state) init.foreign.push_back(other->node.data.string());
   if (state.clock) init.environment.merge(state.clock->environment());
   for (const auto& [key, value] : spec.environment) init.environment[key] = value;
   return init;
@@ -192,6 +143,11 @@ InitSpec Lab::Impl::init_spec(const NodeState& state, const ProcessSpec& spec) c
 // With state.control held.
 Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   if (spec.argv.empty()) return fail("{}: the command is empty", state.node.name);
+  if (!state.powered) {
+    state.spec = spec;
+    state.start_when_powered = true;
+    return {};
+  }
   {
     const std::lock_guard lock(state.mutex);
     if (state.running) return fail("{} is running already", state.node.name);
@@ -284,6 +240,11 @@ void Lab::Impl::add_healed_checks() {
     healed.add(state.node.name, [&state] { return writable(state.node.data); });
     if (state.files) healed.add(state.node.name, [&state] { return files_work(*state.files); });
     if (state.cgroup) healed.add(state.node.name, [&state] { return is_free(*state.cgroup); });
+    healed.add(state.node.name, [&state]() -> Status {
+      const std::lock_guard control(state.control);
+      if (!state.powered) return fail("still without power");
+      return {};
+    });
     if (state.clock)
       healed.add(state.node.name, [&state] { return shows_the_time(*state.clock); });
   }
@@ -300,6 +261,7 @@ Lab::~Lab() {
     if (state->process) state->process->kill();
   }
   for (const auto& state : impl_->states) state->process.reset();
+  (void)impl_->keep_data();
 }
 
 Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {

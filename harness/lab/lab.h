@@ -22,6 +22,7 @@
 #include "harness/core/system.h"
 #include "harness/lab/cgroup.h"
 #include "harness/lab/clock_control.h"
+#include "harness/lab/disk.h"
 #include "harness/lab/file_faults.h"
 #include "harness/lab/firewall.h"
 #include "harness/lab/packets.h"
@@ -49,7 +50,8 @@ std::string describe(const Exit& exit);  // "n1 exited with code 3", "n2 was kil
 struct Preparation {
   bool clocks = false;    // the clocks that its processes see can be changed: clock()
   CallClasses syscalls = 0;  // calls into the file system that can be failed, slowed, watched: files()
-  bool disks = false;     // its data directory is a disk of its own, which can lose power
+  bool disks = false;     // its data directory is a disk of its own, which can lose power: disk()
+  bool torn_disks = false;  // and which can tear unsynced writes then
   bool cgroups = false;   // it has a cgroup, which can be frozen: cgroup()
   bool limits = false;    // the same, which can also be limited: CPU, memory, I/O
   Preparation& operator|=(const Preparation& other);
@@ -91,6 +93,15 @@ struct Pause {
   std::vector<ProcessState> processes;  // as they were stopped
 };
 
+// What cut_power() did to a node.
+struct PowerLoss {
+  std::string node;
+  bool had_power = true;  // false: another power loss had taken it; nothing was done
+  bool ran = false;
+  Loss lost;
+  std::chrono::nanoseconds took{0};  // from the cut until its disk could be used again
+};
+
 class Lab {
  public:
   // Builds network and directories; starts nothing. Must run in a universe. One lab a universe.
@@ -127,6 +138,15 @@ class Lab {
   // still in force or the node has been killed or restarted since (check incarnation()).
   Result<bool> resume(const Pause& pause);
 
+  // Cuts the power of all these nodes at once: they die as by kill(), running or not their disks
+  // lose what was not synced, and until restore_power() they stay down. A start() meanwhile waits for
+  // that. Needs disks.
+  Result<std::vector<PowerLoss>> cut_power(const std::vector<std::string>& nodes,
+                                           const std::optional<Tear>& tear = {});
+  // Power is back: starts the node if it ran when it went, or should have been started since.
+  Status restore_power(const std::string& node);
+  bool powered(const std::string& node) const;
+
   bool alive(const std::string& node) const;
   bool paused(const std::string& node) const;
   unsigned incarnation(const std::string& node) const;           // 0: never started
@@ -157,6 +177,12 @@ class Lab {
   // read what nodes hold: asks every mechanism (healed.h says how one is added) until all say yes. The
   // Error says what is left after `grace`.
   Status verify_healed(std::chrono::milliseconds grace = std::chrono::seconds(2)) const;
+
+  // The node's disk: an Error unless prepared for.
+  Result<Disk*> disk(const std::string& node);
+  // Leaves what is on the disks in the nodes' data directories and removes the disks; for the end,
+  // when no node runs. The destructor does it, too. What was left out, a sentence a node.
+  std::vector<std::string> keep_data();
 
   // Runs fn in a thread inside the node's network namespace (tests, probes from a node's side).
   Status in_node_network(const std::string& node, const std::function<void()>& fn) const;

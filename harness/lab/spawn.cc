@@ -130,4 +130,13 @@ Result<std::unique_ptr<Child>> spawn_self(const std::vector<std::string>& argume
   return child;
 }
 
+Result<std::unique_ptr<Child>> spawn_helper(const std::vector<std::string>& arguments,
+                                            const Fd& socket, int as) {
+  std::error_code error;
+  bp::child process(bp::exe = "/proc/self/exe", bp::args = arguments,
+                    bp::posix::fd.bind(as, socket.get()), error);
+  if (error) return fail("cannot start {}: {}", arguments.at(0), error.message());
+  return std::make_unique<BoostChild>(std::move(process));
+}
+
 }  // namespace gameday::lab

@@ -40,4 +40,8 @@ class Child {
 Result<std::unique_ptr<Child>> spawn_self(const std::vector<std::string>& arguments, int netns,
                                           const Fd& socket, int as);
 
+// The same in our own namespaces, for what stands beside the nodes.
+Result<std::unique_ptr<Child>> spawn_helper(const std::vector<std::string>& arguments,
+                                            const Fd& socket, int as);
+
 }  // namespace gameday::lab

@@ -27,7 +27,7 @@ struct UniverseOptions {
 };
 
 // What lab-init needs: must be the first statement of every main() that starts a Lab, tests too.
-// When the process was started as a node's init, it runs that and never returns.
+// When the process was started as a node's init, or to serve its disk, it runs that and never returns.
 void maybe_run_init(int argc, char** argv);
 
 // Runs `body` as the controller of a new universe: new PID, mount, network, IPC and UTS namespaces,

@@ -69,6 +69,7 @@ bool Cluster::settle(Deadline deadline, std::stop_token stop) {
 void Cluster::stop() {
   for (const auto& node : nodes())
     if (lab_->alive(node.name)) (void)lab_->terminate(node.name, 1s);
+  for (const auto& note : lab_->keep_data()) log_.write(note);
 }
 
 std::vector<lab::Exit> Cluster::new_exits() {

@@ -6,6 +6,7 @@
 namespace gameday::nemesis::bench {
 
 Rows clock();
+Rows disk();
 Rows files();
 Rows packet();
 Rows partition();
@@ -13,6 +14,7 @@ Rows process();
 
 inline constexpr Area kAreas[]{
     {"clock", clock},
+    {"disk", disk},
     {"files", files},
     {"packet", packet},
     {"partition", partition},
