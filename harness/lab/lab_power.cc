@@ -48,9 +48,9 @@ std::vector<std::string> Lab::Impl::keep_data() {
   std::vector<std::string> notes;
   for (const auto& state : states) {
     if (!state->disk) continue;
-    auto kept = state->disk->leave_behind(kKeptBytes);
-    if (!kept) kept = kept.error().message;
-    if (!kept->empty()) notes.push_back(fmt::format("data of {}: {}", state->node.name, *kept));
+    const auto left_out = state->disk->leave_behind(kKeptBytes);
+    const std::string note = left_out ? *left_out : left_out.error().message;
+    if (!note.empty()) notes.push_back(fmt::format("data of {}: {}", state->node.name, note));
     state->disk.reset();
   }
   return notes;
