@@ -48,7 +48,7 @@ TEST_F(Schedules, AllIsEveryFaultThatCanBeDoneHere) {
   for (const auto& fault : Json::parse(gameday({"list", "faults", "--json"}).out, nullptr, false))
     if (!fault.contains("made-of")) here[fault.at("name")] = fault.at("available");
   auto argv = run_argv({"--faults", "all", "--time-limit", "60", "--print-schedule"});
-  const Outcome o = Process(scratch, argv).wait();
+  const Outcome o = Child(scratch, argv).wait();
   ASSERT_EQ(o.code, 0) << o.err;
   std::set<std::string> drawn;
   for (const auto& entry : Json::parse(o.out, nullptr, false))
@@ -167,7 +167,7 @@ TEST_F(Schedules, AControllerKilledInTheMiddleOfAFaultLeavesNothing) {
     schedule = Json::array({schedule[0]});
     schedule[0]["when"] = 0.1;
     schedule[0]["until"] = 600;
-    Process p(scratch, run_argv({"--schedule", write(schedule.dump()), "--time-limit", "60"}));
+    Child p(scratch, run_argv({"--schedule", write(schedule.dump()), "--time-limit", "60"}));
     const auto deadline = std::chrono::steady_clock::now() + 20s;
     while (lines_of(store / "latest/faults.jsonl", "in-force").empty() &&
            std::chrono::steady_clock::now() < deadline)
