@@ -30,7 +30,7 @@ class Screen {
     // On a narrow screen a wide mark gets a line of its own.
     const bool apart = columns(mark) > width_ / 2;
     const std::size_t indent = apart ? 6 : columns(mark);
-    if (apart) out_ += painted(mark.substr(0, mark.find_last_not_of(' ') + 1), mark_tone) + "\n";
+    if (apart) alone(mark.substr(0, mark.find_last_not_of(' ') + 1), mark_tone);
     bool first = !apart;
     for (const auto& line : wrap(cut(printable(text), kSentence), width_ - indent)) {
       out_ += first ? painted(mark, mark_tone) : std::string(indent, ' ');
@@ -48,6 +48,14 @@ class Screen {
   std::string take() { return std::move(out_); }
 
  private:
+  void alone(const std::string& mark, Tone tone) {
+    if (columns(mark) <= width_) {
+      out_ += painted(mark, tone) + "\n";
+      return;
+    }
+    for (const auto& line : wrap(mark, width_)) out_ += painted(line, tone) + "\n";
+  }
+
   std::string painted(const std::string& text, Tone tone) const {
     if (!color_ || tone == Tone::plain) return text;
     static constexpr const char* kCodes[] = {"0", "1", "2", "32", "1;31", "33"};
