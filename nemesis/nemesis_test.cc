@@ -99,7 +99,7 @@ TEST_F(NemesisTest, EstablishedConnectionsAreResetOnDemand) {
   EXPECT_TRUE(kept.established());
   const Proof proof = heal(fault);
   EXPECT_TRUE(proof.effective);
-  EXPECT_EQ(proof.detail["reset"].size(), 2U) << proof.detail;
+  EXPECT_EQ(proof.detail.value("reset", Json::array()).size(), 2U) << proof.detail;
 }
 
 TEST_F(NemesisTest, APartitionThatNobodyNoticedIsVacuous) {

@@ -48,7 +48,8 @@ TEST_F(ProcessFaults, RestartsAfterADelay) {
   EXPECT_FALSE(lab->alive("n1"));
   std::this_thread::sleep_for(50ms);
   EXPECT_FALSE(lab->alive("n1"));
-  EXPECT_TRUE(eventually([&] { return answers("n1"); }));  // before the fault is healed
+  EXPECT_TRUE(eventually([&] { return lab->alive("n1"); }));  // before the fault is healed
+  EXPECT_TRUE(testing::wait_until_ready(*lab));
   EXPECT_EQ(heal(fault).detail["kills"], 1);
   EXPECT_EQ(lab->incarnation("n1"), 2U);
 }
@@ -81,6 +82,13 @@ bool refused(const Status& available, lab::Preparation prepare, const std::files
 }
 
 void touch(const std::filesystem::path& file) { std::ofstream out(file); }
+
+// For programs that must get some work done first, on a machine that has other things to do.
+bool in_the_end(const std::function<bool()>& condition) {
+  for (int i = 0; i < 20; ++i)
+    if (eventually(condition)) return true;
+  return false;
+}
 
 constexpr lab::Preparation kFreezing{.cgroups = true}, kLimits{.limits = true};
 
@@ -137,7 +145,7 @@ TEST_F(ProcessFaults, ACpuQuotaHoldsForTheNextLifeToo) {
     return must(lab->cgroup("n1"))->usage().throttled_us;
   };
   EXPECT_EQ(burn(), 0);
-  auto fault = must(inject("resources", {{"kind", "cpu"}, {"cpu_percent", 10}, {"order", {"n1"}}}));
+  auto fault = must(inject("resources", {{"kind", "cpu"}, {"cpu_percent", 3}, {"order", {"n1"}}}));
   const auto first = burn();
   EXPECT_GT(first, 100'000);
   must(lab->kill("n1"));
@@ -167,12 +175,12 @@ TEST_F(ProcessFaults, TheKernelKillsForAMemoryLimit) {
   auto hungry = testing::server_spec();
   hungry.argv = {"sh", "-c",
                  "while [ ! -e go ]; do sleep 0.01; done; "
-                 "x=$(head -c 200000000 /dev/zero | tr '\\0' a); sleep 1000"};
+                 "x=$(head -c 60000000 /dev/zero | tr '\\0' a); sleep 1000"};
   must(lab->start("n1", hungry));
-  auto fault = must(inject("resources", {{"kind", "memory"}, {"memory_mb", 48}}));
+  auto fault = must(inject("resources", {{"kind", "memory"}, {"memory_mb", 16}}));
   const auto go = must(lab->node("n1")).data / "go";
   touch(go);
-  ASSERT_TRUE(eventually([&] { return !lab->alive("n1"); }));
+  ASSERT_TRUE(in_the_end([&] { return !lab->alive("n1"); }));
   EXPECT_TRUE(lab->last_exit("n1")->out_of_memory);
   EXPECT_TRUE(lab->unexpected_exits().empty());  // the fault's doing
   std::filesystem::remove(go);
@@ -193,11 +201,11 @@ TEST_F(ProcessFaults, AMemoryLimitBelowWhatIsInUseIsAccepted) {
                 "while [ ! -e go ]; do sleep 0.01; done; y=$x$x; sleep 1000"};
   must(lab->start("n1", grown));
   const auto data = must(lab->node("n1")).data;
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data / "grown"); }));
+  ASSERT_TRUE(in_the_end([&] { return std::filesystem::exists(data / "grown"); }));
   auto fault = must(inject("resources", {{"kind", "memory"}, {"memory_percent", 60}}));
   EXPECT_GT(fault->description()["memory_limits"]["n1"], 10'000'000);
   touch(data / "go");
-  ASSERT_TRUE(eventually([&] { return !lab->alive("n1"); }));
+  ASSERT_TRUE(in_the_end([&] { return !lab->alive("n1"); }));
   std::filesystem::remove(data / "go");
   EXPECT_TRUE(heal(fault).effective);
   EXPECT_TRUE(lab->alive("n1"));

@@ -186,7 +186,7 @@ std::optional<NftCost> nft_batches(const std::vector<std::pair<std::string, std:
       cost.in_force.push_back(std::chrono::duration<double, std::nano>(middle - begin).count());
       cost.healed.push_back(std::chrono::duration<double, std::nano>(end - middle).count());
     }
-    result = std::move(cost);
+    if (!remove(socket)) result = std::move(cost);  // nothing was left to be removed
   });
   return result;
 }
