@@ -20,7 +20,7 @@ class LabEndToEnd : public EndToEnd {
     std::ofstream(scratch / "commands") << commands;
     std::string line = "exec";
     for (const auto& arg : lab_argv(std::move(options))) line += " '" + arg + "'";
-    return Process(scratch, {"sh", "-c", line + " < " + (scratch / "commands").string()}).wait();
+    return Child(scratch, {"sh", "-c", line + " < " + (scratch / "commands").string()}).wait();
   }
   fs::path folder() const { return fs::canonical(store / "lab" / "latest"); }
   bool is_up(std::chrono::milliseconds limit = 30s) const {
@@ -72,7 +72,7 @@ TEST_F(LabEndToEnd, APipeIsAPromptToo) {
 }
 
 TEST_F(LabEndToEnd, FaultsComeFromAnotherTerminal) {
-  Process lab(scratch, lab_argv({"--no-prompt"}));
+  Child lab(scratch, lab_argv({"--no-prompt"}));
   ASSERT_TRUE(is_up());
   struct stat info {};
   ASSERT_EQ(::stat((folder() / "socket").c_str(), &info), 0);
@@ -107,11 +107,11 @@ TEST_F(LabEndToEnd, FaultsComeFromAnotherTerminal) {
 }
 
 TEST_F(LabEndToEnd, TheEndHealsWhatIsInForceAndAnswersWhoWaits) {
-  Process lab(scratch, lab_argv({"--no-prompt"}));
+  Child lab(scratch, lab_argv({"--no-prompt"}));
   ASSERT_TRUE(is_up());
   ASSERT_EQ(inject({"partition", "shape=one"}).code, 0);
   ASSERT_EQ(inject({"kill", "targets=all"}).code, 0);
-  Process waiting(scratch, {program().string(), "inject", "pause", "--for", "600", "--store",
+  Child waiting(scratch, {program().string(), "inject", "pause", "--for", "600", "--store",
                             store.string()});
   std::this_thread::sleep_for(500ms);
   lab.signal(SIGINT);
@@ -122,7 +122,7 @@ TEST_F(LabEndToEnd, TheEndHealsWhatIsInForceAndAnswersWhoWaits) {
 }
 
 TEST_F(LabEndToEnd, AKilledLabLeavesNothingAndIsRecognised) {
-  Process lab(scratch, lab_argv({"--no-prompt"}));
+  Child lab(scratch, lab_argv({"--no-prompt"}));
   ASSERT_TRUE(is_up());
   ASSERT_EQ(inject({"partition", "shape=one"}).code, 0);
   lab.signal(SIGKILL);
@@ -137,10 +137,10 @@ TEST_F(LabEndToEnd, AKilledLabLeavesNothingAndIsRecognised) {
 }
 
 TEST_F(LabEndToEnd, TwoLabsAtOnce) {
-  Process a(scratch, lab_argv({"--no-prompt"}));
+  Child a(scratch, lab_argv({"--no-prompt"}));
   ASSERT_TRUE(is_up());
   const fs::path first = folder();
-  Process b(scratch, lab_argv({"--no-prompt", "--nodes", "1", "--faults", "kill,pause"}));
+  Child b(scratch, lab_argv({"--no-prompt", "--nodes", "1", "--faults", "kill,pause"}));
   for (int i = 0; i < 3000 && (folder() == first || !is_up(0s)); ++i) std::this_thread::sleep_for(10ms);
   ASSERT_NE(folder(), first);
   EXPECT_EQ(inject({"kill", "targets=n3", "--lab", first}).code, 0);
@@ -170,12 +170,12 @@ TEST_F(LabEndToEnd, AnOrdinaryUserCanPlayAndNobodyElseCanJoin) {
     argv.insert(argv.end(), {"--store", store.string()});
     return argv;
   };
-  Process lab(scratch, as(kOrdinaryUser, {"lab", "search", "--no-prompt"}));
+  Child lab(scratch, as(kOrdinaryUser, {"lab", "search", "--no-prompt"}));
   ASSERT_TRUE(is_up());
   const auto own = as(kOrdinaryUser, {"inject", "kill", "targets=n1", "--for", "0.2"});
-  EXPECT_EQ(Process(scratch, own).wait().code, 0);
+  EXPECT_EQ(Child(scratch, own).wait().code, 0);
   for (const uid_t stranger : {uid_t{0}, uid_t{1001}}) {
-    const Outcome o = Process(scratch, as(stranger, {"inject", "kill"})).wait();
+    const Outcome o = Child(scratch, as(stranger, {"inject", "kill"})).wait();
     EXPECT_EQ(o.code, 254) << stranger;
     EXPECT_NE(o.err.find("another user's"), std::string::npos) << o.err;
   }
@@ -228,7 +228,7 @@ TEST_F(LabEndToEnd, TheDoctorKnowsEveryFault) {
 
 TEST_F(LabEndToEnd, TheDoctorSaysWhatStandsInTheWay) {
   // No namespaces: a limit that a process of root can set for itself in a namespace of its own.
-  const Outcome o = Process(scratch, {"unshare", "-Ur", "sh", "-c",
+  const Outcome o = Child(scratch, {"unshare", "-Ur", "sh", "-c",
                                       "echo 0 > /proc/sys/user/max_user_namespaces; "
                                       "echo 0 > /proc/sys/user/max_net_namespaces; exec \"$0\" doctor",
                                       program().string()})
