@@ -234,23 +234,22 @@ TEST_F(ProcessFaults, ADiskIsThrottled) {
   EXPECT_GE(proof.detail["nodes"]["n1"]["write_bytes"], 1 << 20);
 }
 
-// What a thread of a program that has three does: each counts in a file.
-constexpr const char* kThreads =
-    "import threading, time, sys\n"
-    "def work(name):\n"
-    "  i = 0\n"
-    "  while True:\n"
-    "    i += 1\n"
-    "    open(name, 'w').write(str(i))\n"
-    "    time.sleep(0.001)\n"
-    "for n in ('a', 'b'): threading.Thread(target=work, args=(n,), daemon=True).start()\n"
-    "work('c')\n";
+// A program of three threads, each of which counts in a file: this binary, asked for by this argument.
+// (Not an interpreter's threads: one held while it has the interpreter's lock stops all of them.)
+constexpr const char* kThreeThreads = "three-threads";
+
+[[noreturn]] void count_in(const char* file) {
+  for (std::int64_t i = 1;; ++i) {
+    std::ofstream(file) << i;
+    std::this_thread::sleep_for(1ms);
+  }
+}
 
 TEST_F(ProcessFaults, OneThreadStandsStillWhileOthersGoOn) {
   up(1);
   must(lab->kill("n1"));
   auto spec = testing::server_spec();
-  spec.argv = {"python3", "-c", kThreads};
+  spec.argv = {testing::own_binary().string(), kThreeThreads};
   must(lab->start("n1", spec));
   const auto data = must(lab->node("n1")).data;
   // Which of the files still change.
@@ -313,7 +312,17 @@ TEST_F(ProcessFaults, AHeldThreadOfAServerWhoseCallsAreTrapped) {
   EXPECT_TRUE(answers("n1"));
 }
 
+void run_three_threads() {
+  std::thread([] { count_in("a"); }).detach();
+  std::thread([] { count_in("b"); }).detach();
+  count_in("c");
+}
+
 }  // namespace
 }  // namespace gameday::nemesis
 
-int main(int argc, char** argv) { return gameday::lab::testing::test_main(argc, argv, true); }
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == gameday::nemesis::kThreeThreads)
+    gameday::nemesis::run_three_threads();
+  return gameday::lab::testing::test_main(argc, argv, true);
+}

@@ -70,11 +70,6 @@ const Json kLostReplies = {{"style", "drop-replies"}, {"scope", "clients"}, {"ta
 INSTANTIATE_TEST_SUITE_P(
     Bugs, FaultCanaries,
     testing::Values(
-        // One that hears nobody, never the leader for long: it cannot confirm anything.
-        Canary{"no-prevote",
-               {fault("partition", 0.5, 4.5,
-                      {{"shape", "one-way"}, {"direction", "in"}, {"order", {"n3"}}})},
-               {"election-safety"}},
         Canary{"retry-applied-twice", {fault("packet", 0.7, 3.7, kLostReplies)}, {"exactly-once"}},
         Canary{"dedup-table-per-host", {fault("packet", 0.7, 3.7, kLostReplies)}, {"exactly-once"}},
         Canary{"apply-depends-on-local-clock",
