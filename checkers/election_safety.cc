@@ -125,8 +125,8 @@ void check_terms(const CheckInput& input, const std::vector<Report>& reports, Fi
 // after it had been a candidate in the term before, so the answers were sent in the window too, and none
 // arrived; a leader's request to take over (thesis 3.10), which needs no such question, can have been on
 // its way once. So a system with PreVote can never be caught here, however slow the machine. One without
-// is, if it lets that node's term depose a leader; to refuse it (a lease of the voters, thesis 4.2.3) is
-// as good.
+// is, as soon as that node's term deposes a leader: at once, as long as what it sends arrives (over TCP
+// that is until it gives up on the answers), or when it is heard again.
 void check_deaf(const CheckInput& input, const std::vector<Report>& reports, Findings& findings) {
   const auto& history = input.history;
   std::size_t judged = 0;
@@ -136,18 +136,18 @@ void check_deaf(const CheckInput& input, const std::vector<Report>& reports, Fin
     std::map<std::string, const Report*> led;  // leaders below that term, by node
     ++judged;
     for (const Report& report : reports) {  // by invocation
-      if (time_ns(history, report.call.invoke) < window.from ||
-          time_ns(history, static_cast<std::size_t>(report.call.done)) > window.until)
-        continue;
+      if (time_ns(history, report.call.invoke) < window.from) continue;
       if (report.node == window.node) {
-        if (!report.candidate || raised != nullptr) continue;
+        const auto done = time_ns(history, static_cast<std::size_t>(report.call.done));
+        if (!report.candidate || raised != nullptr || done > window.until) continue;
         if (rise.empty() || (report.term > rise.back()->term &&
                              rise.back()->call.done_before(report.call.invoke)))
           rise.push_back(&report);
         if (rise.size() == 3) raised = &report;
         continue;
       }
-      if (report.leader && raised == nullptr) led[report.node] = &report;
+      if (report.leader && (raised == nullptr || report.term < raised->term))
+        led[report.node] = &report;
       const auto leader = led.find(report.node);
       if (raised == nullptr || leader == led.end() || leader->second->term >= raised->term ||
           report.term < raised->term)

@@ -254,6 +254,8 @@ bool may_end_server(const FaultRecord& fault, const std::string& node, std::int6
   const Span span = possible_span(fault);
   if (!hits(fault, node) || time < span.from) return false;
   if (destroys_disk(fault)) return true;
+  const Json* style = find_field(fault, "style");
+  if (style != nullptr && *style == "slow") return false;  // late, but as it should be
   constexpr std::string_view kKinds[]{"io-error", "disk-full", "resources"};
   return (span.until == kNever || time < span.until + kLate) &&
          std::any_of(std::begin(kKinds), std::end(kKinds),

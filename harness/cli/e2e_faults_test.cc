@@ -11,6 +11,7 @@ struct Canary {
   std::vector<Json> schedule;
   std::vector<std::string> checkers;  // at least one of them says so
   double seconds = 5;
+  std::vector<std::string> load = {};  // options
 };
 
 class FaultCanaries : public EndToEnd, public testing::WithParamInterface<Canary> {
@@ -20,6 +21,7 @@ class FaultCanaries : public EndToEnd, public testing::WithParamInterface<Canary
     auto argv = options;
     argv.insert(argv.end(), {"--time-limit", fmt::format("{}", GetParam().seconds), "--seed",
                              std::to_string(seed), "--quiet"});
+    argv.insert(argv.end(), GetParam().load.begin(), GetParam().load.end());
     const Outcome o = run(argv);
     EXPECT_TRUE(o.code == 0 || o.code == 1 || o.code == 2) << o.code << o.err;
     if (o.code < 0 || o.code > 2) return "none";
@@ -67,9 +69,39 @@ Json fault(const char* name, double at, double until, Json parameters) {
 // Answers to clients are lost, requests are not: a client tries again, elsewhere.
 const Json kLostReplies = {{"style", "drop-replies"}, {"scope", "clients"}, {"targets", "all"}};
 
+// All nodes at once, so that nobody has what was not synced.
+Json power_loss(double at) {
+  return fault("power-loss", at, at + 0.6, {{"targets", "all"}, {"down_ms", 0}});
+}
+// While many writes wait for a slow fsync: what is torn is then more than one sector, and there is
+// something to be torn each time.
+std::vector<Json> torn_writes() {
+  std::vector<Json> schedule{
+      fault("io-error", 0.6, 5.4,
+            {{"style", "slow"}, {"calls", "fsync"}, {"delay_ms", 100}, {"targets", "all"}})};
+  for (int i = 0; i < 6; ++i)
+    schedule.push_back(fault("torn-write", 1 + i * 0.75, 1.5 + i * 0.75,
+                             {{"targets", i % 2 == 0 ? "all" : "minority"}, {"order", {"leader"}},
+                              {"down_ms", 0}, {"seed", i + 1}}));
+  return schedule;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Bugs, FaultCanaries,
     testing::Values(
+        Canary{"no-fsync", {power_loss(2.5)}, {"set-full", "job-sequence"}},
+        Canary{"torn-tail-accepted", torn_writes(), {"recovery", "apply-order"}, 6,
+               {"--clients", "60", "--rate", "3000"}},
+        Canary{"fsync-error-ignored",
+               {fault("io-error", 1, 4,
+                      {{"style", "window"}, {"calls", "fsync"}, {"targets", "all"}}),
+                power_loss(2.5)},
+               {"set-full", "job-sequence"}},
+        // One that hears nobody, never the leader for long: it cannot confirm anything.
+        Canary{"no-prevote",
+               {fault("partition", 0.5, 4.5,
+                      {{"shape", "one-way"}, {"direction", "in"}, {"order", {"n3"}}})},
+               {"election-safety"}},
         Canary{"retry-applied-twice", {fault("packet", 0.7, 3.7, kLostReplies)}, {"exactly-once"}},
         Canary{"dedup-table-per-host", {fault("packet", 0.7, 3.7, kLostReplies)}, {"exactly-once"}},
         Canary{"apply-depends-on-local-clock",

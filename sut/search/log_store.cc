@@ -46,9 +46,9 @@ std::optional<Record> record_at(std::string_view file, std::size_t offset, bool 
   Record record;
   record.batch = in.take<std::uint64_t>();
   record.kind = in.take<std::uint8_t>();
-  record.content = in.take_bytes(size);
+  record.content = in.take_bytes(checked ? size : std::min<std::size_t>(size, in.left()));
   if (!in.ok()) return std::nullopt;
-  const std::size_t length = header_size - checked_from + size;
+  const std::size_t length = header_size - checked_from + record.content.size();
   if (checked && checksum(file.substr(offset + checked_from, length)) != crc) return std::nullopt;
   return record;
 }
@@ -98,7 +98,7 @@ Status read_records(std::string_view file, std::uint64_t synced, const Bugs& bug
     auto record = record_at(file, offset);
     if (!record && (offset < synced || later_batch_follows(file, offset)))
       return lost(fmt::format("the record at byte {} is damaged", offset));
-    // BUG 12 torn-tail-accepted: what an unfinished write has left is a record if it looks like one.
+    // BUG 12 torn-tail-accepted: what an unfinished write has left is a record if it begins like one.
     if (!record && bugs.torn_tail_accepted) record = record_at(file, offset, /*checked=*/false);
     if (!record) break;
     if (record->batch == offset) batch = offset;
