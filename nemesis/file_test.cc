@@ -59,6 +59,21 @@ TEST_F(FileTest, RandomFsyncsFailAsTheSeedSays) {
   EXPECT_NE(drawn[0].find('-'), std::string::npos);
 }
 
+TEST_F(FileTest, AReadOnlyDisk) {
+  const Json parameters = {{"style", "read-only"}, {"order", {"n1"}}};
+  up_for(2, "io-error", parameters);
+  for (const char* node : {"n1", "n2"}) run(node, "printf kept >a");
+  auto fault = must(inject("io-error", parameters));
+  for (const char* words : {"create b", "mkdir d", "rename a b", "unlink a", "link a b"})
+    EXPECT_EQ(call("n1", words), EROFS) << words;
+  EXPECT_NE(run("n1", "truncate -c -s 0 a 2>&1").find("Read-only"), std::string::npos);
+  EXPECT_EQ(run("n1", "cat a"), "kept");
+  EXPECT_EQ(call("n2", "rename a b"), 0);
+  EXPECT_TRUE(heal(fault).effective);
+  EXPECT_EQ(call("n1", "fsync a"), 0);
+  EXPECT_EQ(call("n1", "rename a b"), 0);
+}
+
 TEST_F(FileTest, AWindowOnAClassOfCallsAndAPath) {
   const Json parameters = {{"style", "window"},   {"calls", "rename"}, {"path", "*.snap"},
                            {"errno", "EROFS"}, {"order", {"n1"}}};

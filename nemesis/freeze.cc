@@ -1,6 +1,8 @@
 // The cgroup freezer: every process of a node stands still, those that it forks meanwhile too, and no
 // SIGCONT wakes them, as when the machine under a node is suspended. Nothing is told to them: unlike
 // after SIGSTOP, no waiting call comes back with EINTR when they go on.
+#include "harness/core/duration.h"
+#include "harness/lab/file_faults.h"
 #include "nemesis/entries.h"
 #include "nemesis/targets.h"
 
@@ -32,8 +34,12 @@ class ActiveFreeze : public ActiveFault {
       if (!lab_.alive(node)) continue;
       auto cgroup = lab_.cgroup(node);
       if (!cgroup) return tl::make_unexpected(cgroup.error());
+      const auto files = lab_.files(node);  // an Error: none of its calls is ever held
       const auto begin = Clock::now();
+      // The kernel waits for threads that are held in a call, as long as the call is delayed.
+      if (files) (*files)->let_go(true);
       auto life = (*cgroup)->freeze();
+      if (files) (*files)->let_go(false);
       if (!life) return fail("cannot freeze {}: {}", node, life.error().message);
       freezes_.push_back({node, *cgroup, *life, lab_.incarnation(node), Clock::now(),
                           Clock::now() - begin, lab_.processes(node).value_or(Processes())});
@@ -80,13 +86,9 @@ class ActiveFreeze : public ActiveFault {
     Processes processes;
   };
 
-  static double ms(std::chrono::nanoseconds duration) {
-    return std::chrono::duration<double, std::milli>(duration).count();
-  }
-
   // Killed (and perhaps restarted) since: the freeze ended with that life.
   bool gone(const Item& item) const {
-    return !lab_.alive(item.node) || lab_.incarnation(item.node) != item.incarnation;
+    return !lab_.lives_on(item.node, item.incarnation);
   }
 
   // The same processes, and none has used the processor since.
@@ -116,9 +118,7 @@ class ActiveFreeze : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActiveFreeze>(context.lab, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveFreeze>(context.lab, std::move(*targets)));
 }
 
 constexpr Parameter kParameters[]{kOrderParameter, kCountParameter, kTargetsParameter};

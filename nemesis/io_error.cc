@@ -1,8 +1,14 @@
-// A disk that fails or is slow: chosen calls on a node's files get an error, or their answer late.
+// A disk that fails, is slow, or has become read-only: chosen calls on a node's files get an error, or
+// their answer late.
 // Nothing is done to the files: a call that failed was not executed, and what it was about stays as
 // it was. So a failed fsync leaves the data dirty and not lost, unlike a kernel that marks the pages
 // clean (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020); with a power loss
 // afterwards it is.
+//
+// "read-only" is what a node sees of a file system that was remounted so under it (errors=remount-ro of
+// ext4(5)): all that would change it fails with EROFS, also on files that it had open for writing. A
+// real remount is refused while there are such, and after a forced one only a reboot would heal. What
+// differs: opening an existing file for writing still works, and then its first write fails.
 #include "harness/lab/syscall_supervisor.h"
 #include "nemesis/entries.h"
 #include "nemesis/file_rules.h"
@@ -21,6 +27,8 @@ Json plan(Rng& rng, const std::vector<std::string>& nodes) {
     parameters["style"] = "random";
     parameters["probability"] = static_cast<double>(rng.between(2, 40)) / 100;
     parameters["seed"] = rng.between(1, 1'000'000);
+  } else if (style < 0.65) {
+    parameters["style"] = "read-only";
   } else if (style < 0.75) {
     parameters["style"] = "window";
     parameters["calls"] = rng.pick(std::vector<std::string>{"fsync", "create", "rename", "write"});
@@ -37,7 +45,11 @@ std::chrono::milliseconds duration(const Json& parameters, const char* name, int
   return std::chrono::milliseconds(parameters.value(name, otherwise));
 }
 
+bool read_only(const Json& parameters) { return parameters.value("style", "nth") == "read-only"; }
+
 lab::CallClasses calls_of(const Json& parameters) {
+  if (read_only(parameters))
+    return lab::kSyncCalls | lab::kWriteCalls | lab::kCreateCalls | lab::kNameCalls;
   return lab::call_class(parameters.value("calls", "fsync"));
 }
 
@@ -45,7 +57,7 @@ lab::FileRule rule_of(const Json& parameters) {
   const std::string style = parameters.value("style", "nth");
   lab::FileRule rule;
   rule.match = {.calls = calls_of(parameters), .path = parameters.value("path", "*")};
-  rule.error = errno_of(parameters.value("errno", "EIO"));
+  rule.error = errno_of(parameters.value("errno", read_only(parameters) ? "EROFS" : "EIO"));
   rule.probability = parameters.value("probability", style == "random" ? 0.1 : 1.0);
   rule.seed = parameters.value("seed", std::uint64_t{1});
   if (style == "nth") rule.nth = parameters.value("nth", std::uint64_t{1});
@@ -59,6 +71,9 @@ lab::FileRule rule_of(const Json& parameters) {
 
 std::string describe(const Json& parameters) {
   const lab::FileRule rule = rule_of(parameters);
+  if (read_only(parameters))
+    return fmt::format("the disk of {} is read-only ({})", describe_targets(parameters),
+                       word_of(rule.error));
   std::string calls = fmt::format("{} of {}", parameters.value("calls", "fsync"),
                                   describe_targets(parameters));
   if (rule.match.path != "*") calls += fmt::format(" on {}", rule.match.path);
@@ -88,7 +103,7 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   return inject_rule(context.lab, std::move(*targets), rule_of(parameters));
 }
 
-constexpr std::string_view kStyles[]{"nth", "random", "window", "slow"};
+constexpr std::string_view kStyles[]{"nth", "random", "window", "slow", "read-only"};
 constexpr std::string_view kCalls[]{"fsync", "write", "read", "open", "create", "rename"};
 constexpr Parameter kParameters[]{
     {.name = "style", .words = kStyles},
@@ -114,7 +129,7 @@ lab::Preparation needs_of(const Json& parameters) { return {.syscalls = calls_of
 
 constinit const Entry kIoError{
     .name = "io-error",
-    .summary = "calls on nodes' files fail (the n-th fsync, random ones, all of a class) or are slow",
+    .summary = "calls on files fail (n-th, random, all of a class), are slow, or find the disk read-only",
     .plan = plan,
     .describe = describe,
     .parameters = kParameters,

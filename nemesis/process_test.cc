@@ -110,6 +110,18 @@ TEST_F(ProcessFaults, NothingWakesWhatIsFrozen) {
   EXPECT_TRUE(lab->verify_healed());
 }
 
+TEST_F(ProcessFaults, AFreezeLetsADelayedCallGo) {
+  if (refused(lab::freezing_available(), kFreezing, folder.path())) return;
+  up(1, {.syscalls = lab::kSyncCalls, .cgroups = true});
+  auto slow = must(inject("io-error", {{"style", "slow"}, {"delay_ms", 60000}}));
+  testing::ask(must(lab->node("n1")).address, "file fsync f", 1);  // is held now
+  auto freeze = must(inject("freeze", {{"order", {"n1"}}}));
+  const Proof proof = heal(freeze);
+  EXPECT_EQ(proof.detail["nodes"]["n1"]["stood_still"], true) << proof.summary;
+  EXPECT_TRUE(answers("n1"));
+  EXPECT_TRUE(heal(slow).effective);
+}
+
 TEST_F(ProcessFaults, FreezesNestWithPausesAndEndWithALife) {
   if (refused(lab::freezing_available(), kFreezing, folder.path())) return;
   up(1, kFreezing);
