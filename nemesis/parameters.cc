@@ -21,7 +21,7 @@ bool within(const Json& value, const Parameter& parameter) {
 std::string wanted(const Parameter& parameter) {
   switch (parameter.kind) {
     case Parameter::Kind::word:
-      return fmt::format("{}", fmt::join(parameter.words, "|"));
+      return fmt::format("{}", fmt::join(parameter.words, " | "));
     case Parameter::Kind::whole:
       return fmt::format("a whole number of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::numbers:
@@ -35,7 +35,7 @@ std::string wanted(const Parameter& parameter) {
     case Parameter::Kind::text:
       return "a text";
     case Parameter::Kind::targets:
-      return fmt::format("{}, or a list of nodes", fmt::join(kTargetWords, "|"));
+      return fmt::format("{}, or a list of nodes", fmt::join(kTargetWords, " | "));
   }
   return {};
 }
@@ -81,7 +81,7 @@ std::string describe(std::span<const Parameter> known) {
   std::string result;
   for (const Parameter& parameter : known)
     result +=
-        fmt::format("{}{}: {}", result.empty() ? "" : ", ", parameter.name, wanted(parameter));
+        fmt::format("{}{}: {}", result.empty() ? "" : "; ", parameter.name, wanted(parameter));
   return result;
 }
 

@@ -177,7 +177,7 @@ TEST(Catalog, ParametersByHandAreCheckedByTheirTable) {
       {"kill", {{"count", 1.5}}, "whole"},
       {"kill", {{"style", "gently"}}, "bounce"},
       {"pause", Json::array(), "object"},
-      {"clock", {{"style", "backwards"}}, "bump|strobe|drift|freeze|jump|suspend"},
+      {"clock", {{"style", "backwards"}}, "bump | strobe | drift | freeze | jump | suspend"},
       {"clock", {{"rates_ppm", {-1e6}}}, "list of numbers"},
       {"clock", {{"offsets_ms", Json::array()}}, "list of numbers"},
       {"clock", {{"offsets_ms", {1, "soon"}}}, "list of numbers"},

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
 
 #include "checkers/catalog.h"
 #include "checkers/events/read.h"
@@ -14,19 +15,23 @@
 #include "harness/lab/universe.h"
 #include "harness/run/store.h"
 #include "reports/console.h"
+#include "reports/text.h"
 
 namespace gameday::cli {
 namespace fs = std::filesystem;
 namespace {
 
+std::optional<int> terminal_width() {
+  winsize size{};
+  const bool known = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  return known && size.ws_col >= 40 ? std::optional<int>(size.ws_col) : std::nullopt;
+}
+
 ConsoleStyle console_style(bool page) {
   ConsoleStyle style;
   style.page = page;
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  style.color = terminal && std::getenv("NO_COLOR") == nullptr;
-  winsize size{};
-  if (terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-    style.width = std::min<int>(size.ws_col, 120);
+  style.color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  if (const auto width = terminal_width()) style.width = std::min(*width, 120);
   return style;
 }
 
@@ -160,17 +165,29 @@ void add_rows(const Listing& listing, Json& rows) {
   for (const auto& more : listing.more) add_rows(more, rows);
 }
 
+std::size_t line_width() { return static_cast<std::size_t>(terminal_width().value_or(100)); }
+
+void print_wrapped(const std::string& head, const std::string& text, std::size_t indent) {
+  std::string before = fmt::format("{:<{}}", head, indent);
+  for (const auto& line : report::wrap(text, line_width() - indent))
+    fmt::print("{}{}\n", std::exchange(before, std::string(indent, ' ')), line);
+}
+
+// A line a row where all fit; otherwise what does not is below it, by the name of its column.
 void print_table(const Listing& listing) {
   if (!listing.title.empty()) fmt::print("\n{}\n", listing.title);
-  std::vector<std::size_t> widths;
-  for (const auto& column : listing.columns) widths.push_back(column.size());
+  std::vector<std::size_t> widths(listing.columns.size());
   for (const auto& row : listing.rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], report::columns(row[i]));
+  const std::size_t all = std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1));
   for (const auto& row : listing.rows) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-    fmt::print("{}\n", line);
+    const std::size_t last = all <= line_width() ? row.size() - 1 : 1;
+    for (std::size_t i = 0; i < last; ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    print_wrapped(line, row[last], report::columns(line));
+    for (std::size_t i = last + 1; i < row.size(); ++i)
+      if (!row[i].empty()) print_wrapped(fmt::format("    {}: ", listing.columns[i]), row[i], 16);
   }
   for (const auto& more : listing.more) print_table(more);
 }

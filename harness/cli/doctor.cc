@@ -13,9 +13,11 @@
 #include <fstream>
 
 #include "harness/cli/commands.h"
+#include "harness/core/duration.h"
 #include "harness/core/verdict.h"
 #include "harness/lab/cgroup.h"
 #include "harness/lab/clock_control.h"
+#include "harness/lab/disk_backend.h"
 #include "harness/lab/lab.h"
 #include "harness/lab/packets.h"
 #include "harness/lab/sockets.h"
@@ -34,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 using Answer = Result<std::string>;  // what was found
 
 double ms_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  return ms(Clock::now() - begin);
 }
 
 // A folder that is removed with the object.
@@ -76,7 +78,7 @@ Answer try_fabric(const fs::path& folder) {
   auto lab = small_lab(folder);
   if (!lab) return tl::make_unexpected(lab.error());
   return fmt::format("two nodes in {:.0f} ms",
-                     std::chrono::duration<double, std::milli>((*lab)->build_time()).count());
+                     ms((*lab)->build_time()));
 }
 
 Answer try_firewall(const fs::path& folder) {
@@ -102,7 +104,7 @@ Answer try_signals(const fs::path& folder) {
   const auto killed = (*lab)->kill("n1");
   if (!killed) return tl::make_unexpected(killed.error());
   return fmt::format("stopped, resumed, and dead {:.1f} ms after kill -9",
-                     std::chrono::duration<double, std::milli>(*killed).count());
+                     ms(*killed));
 }
 
 // Runs it in a universe, which tells by a pipe what came of it.
@@ -129,6 +131,25 @@ Answer in_universe(Answer (*probe)(const fs::path&)) {
 Answer answer_of(const Status& status) {
   if (!status) return tl::make_unexpected(status.error());
   return std::string();
+}
+
+// Loses power once, in a universe.
+Answer try_disk(const fs::path& folder, bool fuse) {
+  const auto begin = Clock::now();
+  auto disk = lab::Disk::create({.directory = folder, .bytes = std::uint64_t{64} << 20, .force_fuse = fuse});
+  if (!disk) return tl::make_unexpected(disk.error());
+  if (auto lost = (*disk)->power_loss(); !lost) return tl::make_unexpected(lost.error());
+  return fmt::format("{}: made, and power lost once, in {:.0f} ms", (*disk)->backend(), ms_since(begin));
+}
+
+Answer try_ext4() {
+  if (auto status = lab::ext4_available(); !status) return tl::make_unexpected(status.error());
+  return in_universe([](const fs::path& folder) { return try_disk(folder, false); });
+}
+
+Answer try_fuse() {
+  if (auto status = lab::fuse_available(); !status) return tl::make_unexpected(status.error());
+  return in_universe([](const fs::path& folder) { return try_disk(folder, true); });
 }
 
 Answer try_clocks() {
@@ -216,6 +237,8 @@ const Probe kProbes[] = {
     {"clocks", kMechanism, false, try_clocks},
     {"freezing", kMechanism, false, [] { return answer_of(lab::freezing_available()); }},
     {"limits", kMechanism, false, [] { return answer_of(lab::limits_available()); }},
+    {"disk on ext4", kMechanism, false, try_ext4},
+    {"disk on FUSE", kMechanism, false, try_fuse},
     {"held threads", kMechanism, false, [] { return answer_of(lab::grey_available()); }},
     {"kernel", kMachine, false, kernel},
     {"cores", kMachine, false, cores},

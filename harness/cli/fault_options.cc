@@ -203,13 +203,15 @@ Status possible_here(const nemesis::Composite& composite) {
   return {};
 }
 
-std::string needs_in_words(const lab::Preparation& needs) {
+std::string needs_in_words(const nemesis::Entry& entry) {
+  const lab::Preparation& needs = entry.needs;
   std::vector<std::string_view> words;
+  if (entry.needs_membership) words.push_back("a system with membership");
   if (needs.clocks) words.push_back("clocks");
   if (needs.syscalls != 0) words.push_back("syscalls");
   if (needs.disks) words.push_back("disks");
   if (needs.cgroups) words.push_back("cgroups");
-  return words.empty() ? "-" : fmt::format("{}", fmt::join(words, ", "));
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 }  // namespace
@@ -264,7 +266,7 @@ Listing list_faults() {
                             nemesis::describe(f.parameters)});
   };
   for (const auto& entry : nemesis::catalog())
-    add(faults, entry, needs_in_words(entry.needs), nemesis::available(entry));
+    add(faults, entry, needs_in_words(entry), nemesis::available(entry));
   Listing composites{{"name", "what it is", "made of", "here", "parameters"}, {}};
   composites.keys = {"name", "summary", "made-of", "available", "parameters"};
   composites.title = "Composites";
