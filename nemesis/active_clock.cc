@@ -1,8 +1,7 @@
 #include "nemesis/active_clock.h"
 
-#include <condition_variable>
-#include <mutex>
 
+#include "harness/core/duration.h"
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
@@ -15,9 +14,6 @@ using std::chrono::system_clock;
 // Beyond the time that the question takes; well below what plan() draws.
 constexpr milliseconds kTolerance{40};
 
-double ms(nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
 double seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -84,10 +80,7 @@ Status ActiveClock::wake_up(Skew& skew) {
 }
 
 void ActiveClock::sleep(const std::stop_token& stop) {
-  std::mutex unused;
-  std::condition_variable_any sleeper;
-  std::unique_lock lock(unused);
-  sleeper.wait_for(lock, stop, plan_.hold, [] { return false; });
+  (void)sleep_for(stop, plan_.hold);  // they are woken up in any case
   for (auto& skew : skews_)
     if (auto status = wake_up(skew); !status && error_.empty()) error_ = status.error().message;
 }

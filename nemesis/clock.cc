@@ -102,9 +102,7 @@ std::string describe(const Json& parameters) {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActiveClock>(context, plan_of(parameters));
-  if (auto status = fault->begin(*targets); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveClock>(context, plan_of(parameters)), *targets);
 }
 
 constexpr std::string_view kStyles[]{"bump", "strobe", "drift", "freeze", "jump", "suspend"};

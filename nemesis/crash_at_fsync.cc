@@ -9,6 +9,7 @@
 
 #include "harness/lab/file_faults.h"
 #include "harness/lab/syscall_supervisor.h"
+#include "nemesis/entries.h"
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
@@ -110,7 +111,7 @@ class ActiveCrashes : public ActiveFault {
 
   void crash(const Hit& hit) {
     // Another thread of the same life was at its fsync, too; or somebody else killed it.
-    if (!lab_.alive(hit.node) || lab_.incarnation(hit.node) != hit.incarnation) return;
+    if (!lab_.lives_on(hit.node, hit.incarnation)) return;
     const bool carried_out = after_ && lab::carry_out_sync(*hit.event.call);
     const auto took = lab_.kill(hit.node);
     if (!took) return;
@@ -170,9 +171,7 @@ class ActiveCrashes : public ActiveFault {
 
 Result<std::unique_ptr<ActiveFault>> crash_at_fsync(lab::Lab& lab, const Json& parameters,
                                                     std::vector<std::string> targets) {
-  auto fault = std::make_unique<ActiveCrashes>(lab, parameters, std::move(targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveCrashes>(lab, parameters, std::move(targets)));
 }
 
 std::string describe_crash_at_fsync(const Json& parameters) {

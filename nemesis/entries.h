@@ -9,6 +9,13 @@ namespace gameday::nemesis {
 extern const Entry kPartition, kPacket, kKill, kPause, kFreeze, kGrey, kClock, kPowerLoss, kTornWrite,
     kFileCorruption, kIoError, kDiskFull, kResources, kMembership;
 
+// The fault, once it has begun. One whose begin() fails is destroyed, which heals what it has done.
+template <typename Fault, typename... Arguments>
+Result<std::unique_ptr<ActiveFault>> begun(std::unique_ptr<Fault> fault, const Arguments&... arguments) {
+  if (auto status = fault->begin(arguments...); !status) return tl::make_unexpected(status.error());
+  return fault;
+}
+
 // A Nemesis from an entry's pure functions and an injection.
 class EntryNemesis : public Nemesis {
  public:

@@ -18,16 +18,7 @@ namespace gameday::nemesis {
 namespace testing = lab::testing;
 using namespace std::chrono_literals;
 using Fault = std::unique_ptr<ActiveFault>;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-
-inline void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
+using lab::testing::must;
 
 inline bool eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 3000; ++i) {

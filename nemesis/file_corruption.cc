@@ -10,13 +10,13 @@
 // consensus does not promise to survive that. It is therefore never drawn.
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "harness/core/duration.h"
 #include "nemesis/entries.h"
 #include "nemesis/file_damage.h"
 #include "nemesis/targets.h"
@@ -165,11 +165,7 @@ class ActiveCorruption : public ActiveFault {
   }
 
   void roll_back_later(const std::stop_token& stop) {
-    std::mutex unused;
-    std::condition_variable_any sleeper;
-    std::unique_lock lock(unused);
-    sleeper.wait_for(lock, stop, std::chrono::milliseconds(after_), [] { return false; });
-    if (stop.stop_requested()) return;
+    if (!sleep_for(stop, std::chrono::milliseconds(after_))) return;
     if (auto status = damage_all(); !status) {
       const std::lock_guard guard(mutex_);
       error_ = status.error().message;
@@ -305,9 +301,7 @@ class ActiveCorruption : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActiveCorruption>(context.lab, parameters, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveCorruption>(context.lab, parameters, std::move(*targets)));
 }
 
 constexpr std::string_view kStyles[]{"flip", "truncate", "rollback"};

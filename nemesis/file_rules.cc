@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "harness/core/duration.h"
+#include "nemesis/entries.h"
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
@@ -9,10 +11,6 @@ namespace {
 
 constexpr int kNumbers[]{EIO, ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENOMEM, EINTR};
 static_assert(std::size(kNumbers) == std::size(kErrors));
-
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
 
 Json to_json(const lab::FileCounts& counts) {
   Json json = {{"calls", counts.seen}, {"failed", counts.failed}};
@@ -131,9 +129,7 @@ std::string_view word_of(int error) {
 
 Result<std::unique_ptr<ActiveFault>> inject_rule(lab::Lab& lab, std::vector<std::string> targets,
                                                  const lab::FileRule& rule) {
-  auto fault = std::make_unique<ActiveRules>(lab, std::move(targets), rule);
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveRules>(lab, std::move(targets), rule));
 }
 
 }  // namespace gameday::nemesis

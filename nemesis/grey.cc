@@ -155,7 +155,7 @@ class ActiveGrey : public ActiveFault {
 
   // What the scheduler says: those held were on no processor since, others were.
   std::string fact(const Item& item, const Threads& now, bool& effective, Json& detail) const {
-    if (!lab_.alive(item.node) || lab_.incarnation(item.node) != item.incarnation) {
+    if (!lab_.lives_on(item.node, item.incarnation)) {
       effective = true;
       detail["life_ended"] = true;
       return fmt::format("{} had threads held until its life ended otherwise", item.node);
@@ -196,9 +196,7 @@ class ActiveGrey : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActiveGrey>(context.lab, parameters, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveGrey>(context.lab, parameters, std::move(*targets)));
 }
 
 constexpr std::string_view kPicks[]{"busiest", "index", "name"};

@@ -3,12 +3,12 @@
 // ("bounce"), or until the fault heals ("crash-loop"). Or killed at chosen fsyncs (crash_at_fsync.h).
 #include <signal.h>
 
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "harness/core/duration.h"
 #include "nemesis/crash_at_fsync.h"
 #include "nemesis/entries.h"
 #include "nemesis/targets.h"
@@ -72,10 +72,6 @@ std::string describe(const Json& parameters) {
                                        : fmt::format(", restarted after {} ms", style.delay.count());
   if (style.rounds != 1) text += fmt::format(" and killed again after {} ms", style.up.count());
   return text;
-}
-
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 class ActiveKill : public ActiveFault {
@@ -166,17 +162,10 @@ class ActiveKill : public ActiveFault {
 
   // After the first kill: down for the delay, up for a life, and again.
   void cycle(const std::stop_token& stop) {
-    std::mutex unused;
-    std::condition_variable_any sleeper;
-    std::unique_lock lock(unused);
-    const auto stopped_within = [&](std::chrono::milliseconds time) {
-      sleeper.wait_for(lock, stop, time, [] { return false; });
-      return stop.stop_requested();
-    };
     Status status;
-    for (int kills = 1; status && !stopped_within(style_.delay); ++kills) {
+    for (int kills = 1; status && sleep_for(stop, style_.delay); ++kills) {
       status = restart();
-      if (!status || style_.rounds == kills || stopped_within(style_.up)) break;
+      if (!status || style_.rounds == kills || !sleep_for(stop, style_.up)) break;
       status = kill_all();
     }
     const std::lock_guard guard(mutex_);
@@ -211,9 +200,7 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
   if (at_fsync(parameters)) return crash_at_fsync(context.lab, parameters, std::move(*targets));
-  auto fault = std::make_unique<ActiveKill>(context.lab, parameters, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveKill>(context.lab, parameters, std::move(*targets)));
 }
 
 constexpr std::string_view kStyles[]{"down", "term", "bounce", "crash-loop", kAtFsync};

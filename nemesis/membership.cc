@@ -3,9 +3,9 @@
 // empty disk. Healed: all are members again. What the cluster answers is not believed: the nodes' views
 // are (roster.h).
 #include <algorithm>
-#include <condition_variable>
 #include <thread>
 
+#include "harness/core/duration.h"
 #include "harness/core/finisher.h"
 #include "nemesis/entries.h"
 #include "nemesis/roster.h"
@@ -126,9 +126,6 @@ class ActiveMembership : public ActiveFault {
 
   // Until the change is resolved, and then what comes after it. One that was refused is asked for again.
   void follow(const std::stop_token& stop) {
-    std::mutex unused;
-    std::condition_variable_any sleeper;
-    std::unique_lock lock(unused);
     while (!stop.stop_requested()) {
       if (const auto outcome = look(); outcome == membership::Outcome::done) {
         if (!change_.out.empty() && gone(change_.out) && back_) come_back(stop);
@@ -137,7 +134,7 @@ class ActiveMembership : public ActiveFault {
                  (outcome == membership::Outcome::refused && !ask(change_))) {
         return;
       }
-      sleeper.wait_for(lock, stop, kPollInterval, [] { return false; });
+      (void)sleep_for(stop, kPollInterval);
     }
   }
 
@@ -227,9 +224,7 @@ class MembershipNemesis final : public EntryNemesis, public Finisher {
     auto order = resolve_order(parameters, context_);
     if (!order) return tl::make_unexpected(order.error());
     if (auto learned = roster_->learn(kLearnLimit); !learned) return tl::make_unexpected(learned.error());
-    auto fault = std::make_unique<ActiveMembership>(context_, roster_, parameters, std::move(*order));
-    if (auto begun = fault->begin(); !begun) return tl::make_unexpected(begun.error());
-    return fault;
+    return begun(std::make_unique<ActiveMembership>(context_, roster_, parameters, std::move(*order)));
   }
 
  private:

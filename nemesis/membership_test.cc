@@ -17,12 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using Fault = std::unique_ptr<ActiveFault>;
 using Members = std::set<std::string>;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
+using lab::testing::must;
 
 // The system's interface, whose answers get lost.
 class Forgetful final : public Membership {

@@ -2,6 +2,7 @@
 // kept back. What a style does can be combined with a delay, a rate and a largest size.
 #include <algorithm>
 
+#include "harness/core/duration.h"
 #include "harness/lab/fabric.h"
 #include "harness/lab/packets.h"
 #include "nemesis/entries.h"
@@ -385,7 +386,7 @@ class ActivePackets : public ActiveFault {
     return name == kClients ? lab::kClientsAddress : lab_.node(name)->address;
   }
   double transaction_ms() const {
-    return std::chrono::duration<double, std::milli>(packets_.last_transaction()).count();
+    return ms(packets_.last_transaction());
   }
 
   Proof proof(const lab::PacketReport& report) const {
@@ -450,9 +451,7 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
     return fail("packets between nodes need two nodes; \"scope\" may be \"clients\"");
   auto packets = context.lab.packets();
   if (!packets) return tl::make_unexpected(packets.error());
-  auto fault = std::make_unique<ActivePackets>(context.lab, **packets, parameters, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActivePackets>(context.lab, **packets, parameters, std::move(*targets)));
 }
 
 constexpr Parameter kParameters[]{

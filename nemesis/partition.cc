@@ -3,6 +3,7 @@
 // test. Established connections starve, or are reset at once where that is asked for.
 #include <algorithm>
 
+#include "harness/core/duration.h"
 #include "harness/lab/fabric.h"
 #include "harness/lab/sockets.h"
 #include "nemesis/entries.h"
@@ -218,7 +219,7 @@ class ActivePartition : public ActiveFault {
   }
 
   double transaction_ms() const {
-    return std::chrono::duration<double, std::milli>(lab_.firewall().last_transaction()).count();
+    return ms(lab_.firewall().last_transaction());
   }
 
   Proof proof(const std::vector<lab::Counter>& counters) const {
@@ -282,10 +283,9 @@ Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const
   auto order = order_of(parameters, context, grudge);
   if (!order) return tl::make_unexpected(order.error());
   if (order->size() < 2 && !hits_clients(grudge.shape)) return fail("a partition needs two nodes");
-  auto fault =
-      std::make_unique<ActivePartition>(context.lab, parameters, grudge_of(grudge, *order), action);
-  if (auto status = fault->begin(reset); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(
+      std::make_unique<ActivePartition>(context.lab, parameters, grudge_of(grudge, *order), action),
+      reset);
 }
 
 constexpr std::string_view kDirections[]{"out", "in"};

@@ -1,5 +1,6 @@
 // SIGSTOP: a node that neither works nor closes its connections, as in a long garbage collection or
 // a virtual machine that is moved; it goes on later as if no time had passed.
+#include "harness/core/duration.h"
 #include "nemesis/entries.h"
 #include "nemesis/targets.h"
 
@@ -67,7 +68,7 @@ class ActivePause : public ActiveFault {
 
   // Killed (and perhaps restarted) since: the pause ended with that life.
   bool gone(const lab::Pause& pause) const {
-    return !lab_.alive(pause.node) || lab_.incarnation(pause.node) != pause.incarnation;
+    return !lab_.lives_on(pause.node, pause.incarnation);
   }
 
   // No thread has been on a processor since: state T, and not one context switch more. One that was
@@ -101,7 +102,7 @@ class ActivePause : public ActiveFault {
   Json to_json(const Item& item, bool stopped, bool resumed) const {
     return Json{
         {"processes", item.pause.processes.size()},
-        {"stopped_within_ms", std::chrono::duration<double, std::milli>(item.pause.took).count()},
+        {"stopped_within_ms", ms(item.pause.took)},
         {"stopped_all_along", stopped},
         {"resumed", resumed},
         {"life_ended", gone(item.pause)}};
@@ -116,9 +117,7 @@ class ActivePause : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActivePause>(context.lab, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActivePause>(context.lab, std::move(*targets)));
 }
 
 constexpr Parameter kParameters[]{kOrderParameter, kCountParameter, kTargetsParameter};

@@ -4,10 +4,9 @@
 
 #include <sys/statvfs.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
+#include "harness/core/duration.h"
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
@@ -19,10 +18,6 @@ using Clock = std::chrono::steady_clock;
 std::string describe_loss(const Json& parameters) {
   return fmt::format("cut the power of {} at once, what is not synced vanishes; {}",
                      describe_targets(parameters), describe_power_back(parameters));
-}
-
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 class ActivePowerLoss : public ActiveFault {
@@ -94,11 +89,7 @@ class ActivePowerLoss : public ActiveFault {
   }
 
   void restore_after(const std::stop_token& stop, milliseconds wait) {
-    std::mutex unused;
-    std::condition_variable_any sleeper;
-    std::unique_lock lock(unused);
-    sleeper.wait_for(lock, stop, wait, [] { return false; });
-    if (stop.stop_requested()) return;
+    if (!sleep_for(stop, wait)) return;
     if (auto status = restore(); !status) error_ = status.error().message;
   }
 
@@ -166,9 +157,7 @@ Result<std::unique_ptr<ActiveFault>> inject_power_loss(const NemesisContext& con
                                                        const std::optional<lab::Tear>& tear) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActivePowerLoss>(context.lab, parameters, std::move(*targets));
-  if (auto status = fault->begin(tear); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActivePowerLoss>(context.lab, parameters, std::move(*targets)), tear);
 }
 
 constinit const Entry kPowerLoss{

@@ -19,7 +19,7 @@ TEST_F(PowerLoss, WhatNodesDidNotSyncVanishes) {
   for (const lab::Preparation& prepare : {lab::Preparation{.disks = true}, {.torn_disks = true}}) {
     up(3, prepare);
     fmt::print("  {}, lab in {:.0f} ms\n", must(lab->disk("n1"))->backend(),
-               testing::ms(lab->build_time()));
+               ms(lab->build_time()));
     for (const char* node : {"n1", "n2", "n3"})
       run(node, "mkdir -p d; printf kept >synced; sync synced .; printf gone >unsynced; mkdir e");
     auto fault = must(inject("power-loss", {{"order", {"n1", "n2"}}, {"count", 2}}));

@@ -195,9 +195,7 @@ class ActiveResources : public ActiveFault {
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {
   auto targets = resolve_targets(parameters, context);
   if (!targets) return tl::make_unexpected(targets.error());
-  auto fault = std::make_unique<ActiveResources>(context.lab, parameters, std::move(*targets));
-  if (auto status = fault->begin(); !status) return tl::make_unexpected(status.error());
-  return fault;
+  return begun(std::make_unique<ActiveResources>(context.lab, parameters, std::move(*targets)));
 }
 
 using Kind = Parameter::Kind;

@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <fstream>
 #include <thread>
 
+#include "harness/core/duration.h"
 #include "harness/lab/fd.h"
 #include "harness/lab/syscall_supervisor.h"
 
@@ -160,11 +160,8 @@ class ClockControl::PreloadMechanism : public Mechanism {
   }
 
   void strobe(const std::stop_token& stop, const clock::Skew& skew) const {
-    std::mutex unused;
-    std::condition_variable_any sleeper;
-    std::unique_lock lock(unused);
     for (std::int64_t last = offset(skew); !stop.stop_requested();) {
-      sleeper.wait_for(lock, stop, std::chrono::milliseconds(1), [] { return false; });
+      (void)sleep_for(stop, std::chrono::milliseconds(1));
       if (const std::int64_t now = offset(skew); now != last && write(now)) last = now;
     }
   }

@@ -28,15 +28,8 @@ using namespace std::chrono_literals;
 using clock::kSecond;
 using std::chrono::nanoseconds;
 using std::chrono::system_clock;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
+using testing::content;
+using testing::must;
 
 bool eventually(const std::function<bool()>& condition, std::chrono::seconds timeout = 10s) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
@@ -45,11 +38,6 @@ bool eventually(const std::function<bool()>& condition, std::chrono::seconds tim
     std::this_thread::sleep_for(2ms);
   }
   return false;
-}
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 double now() {

@@ -30,17 +30,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TempFolder;
 using Names = std::vector<std::string>;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using testing::content;
+using testing::must;
 
 void write(const fs::path& file, const std::string& text, int flags = O_TRUNC) {
   const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644));
@@ -245,7 +236,7 @@ TEST_P(DiskTest, RandomWorkloadsFindWhatTheySynced) {
     lost += result.lost_something;
   }
   fmt::print("  {} operations, {} power losses of which {} lost something, {:.1f} s\n", operations,
-             losses, lost, testing::ms(std::chrono::steady_clock::now() - begin) / 1e3);
+             losses, lost, ms(std::chrono::steady_clock::now() - begin) / 1e3);
   EXPECT_GT(lost, losses / 2);
 }
 

@@ -20,15 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Errors = std::vector<int>;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
+using testing::must;
 
 constexpr CallClasses kAll =
     kSyncCalls | kWriteCalls | kReadCalls | kOpenCalls | kCreateCalls | kNameCalls;

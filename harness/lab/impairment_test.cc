@@ -1,4 +1,5 @@
 // The dice and the damage, without a kernel.
+#include "harness/core/duration.h"
 #include "harness/lab/impairment.h"
 
 #include <gtest/gtest.h>
@@ -81,7 +82,7 @@ std::vector<double> delays(const Impairment& impairment) {
   Dice dice(impairment, Rng(1));
   std::vector<double> result;
   for (int i = 0; i < 20'000; ++i)
-    result.push_back(std::chrono::duration<double, std::milli>(dice.roll({}, {}).delay).count());
+    result.push_back(ms(dice.roll({}, {}).delay));
   return result;
 }
 

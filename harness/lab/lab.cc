@@ -399,7 +399,7 @@ Result<bool> Lab::resume(const Pause& pause) {
   NodeState* state = impl_->find(pause.node);
   if (!state) return no_node(pause.node);
   const std::lock_guard control(state->control);
-  if (!alive(pause.node) || incarnation(pause.node) != pause.incarnation) return false;
+  if (!lives_on(pause.node, pause.incarnation)) return false;
   if (state->pauses == 0) return fail("{} is not paused", pause.node);
   if (--state->pauses > 0) return false;
   if (state->files) state->files->let_go(false);
@@ -422,6 +422,10 @@ bool Lab::paused(const std::string& node) const {
   if (!state) return false;
   const std::lock_guard control(state->control);
   return alive(node) && state->pauses > 0;
+}
+
+bool Lab::lives_on(const std::string& node, unsigned life) const {
+  return alive(node) && incarnation(node) == life;
 }
 
 unsigned Lab::incarnation(const std::string& node) const {

@@ -149,6 +149,8 @@ class Lab {
 
   bool alive(const std::string& node) const;
   bool paused(const std::string& node) const;
+  // It runs, and has not been started again since that incarnation.
+  bool lives_on(const std::string& node, unsigned life) const;
   unsigned incarnation(const std::string& node) const;           // 0: never started
   std::optional<Exit> last_exit(const std::string& node) const;  // nullopt: has not ended yet
   std::vector<Exit> unexpected_exits() const;  // in order: those not asked for

@@ -20,24 +20,11 @@ namespace fs = std::filesystem;
 using testing::ask;
 using testing::ask_number;
 using testing::cut_pairs;
-using testing::ms;
 using testing::TempFolder;
 using Pairs = std::vector<std::string>;
 using std::chrono::steady_clock;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using testing::content;
+using testing::must;
 
 bool eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 2000; ++i) {

@@ -19,14 +19,9 @@ using testing::receive;
 using testing::send;
 using testing::send_to;
 using Texts = std::vector<std::string>;
+using testing::must;
 
 constexpr int kPort = 7100;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
 
 class PacketsTest : public ::testing::Test {
  protected:

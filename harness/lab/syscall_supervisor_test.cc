@@ -24,12 +24,7 @@ namespace gameday::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
+using testing::must;
 
 // A child under a table's filter, with a supervisor.
 class Supervised {

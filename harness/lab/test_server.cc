@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <map>
 #include <thread>
 
@@ -138,6 +139,11 @@ int test_main(int argc, char** argv, bool in_universe) {
 
 fs::path own_binary() { return fs::read_symlink("/proc/self/exe"); }
 
+std::string content(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TempFolder::TempFolder() {
   std::string name = (fs::temp_directory_path() / "gameday-test-XXXXXX").string();
   path_ = ::mkdtemp(name.data()) ? name : "/nonexistent";
@@ -236,10 +242,6 @@ int open_tcp(const std::string& address) {
   const auto to = socket_address(address);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return -1;
   return ::dup(socket.get());
-}
-
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 }  // namespace gameday::lab::testing

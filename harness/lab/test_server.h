@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/core/duration.h"
 #include "harness/lab/lab.h"
 
 namespace gameday::lab::testing {
@@ -20,6 +21,18 @@ int test_main(int argc, char** argv, bool in_universe);
 void maybe_run_server(int argc, char** argv);
 
 std::filesystem::path own_binary();
+
+// The value; an Error is thrown, which ends the test and says what it was.
+template <typename T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+inline void must(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message);
+}
+
+std::string content(const std::filesystem::path& file);  // empty: there is none
 
 // A folder that is removed with the object.
 class TempFolder {
@@ -62,6 +75,5 @@ std::vector<std::string> cut_pairs(const Lab& lab);
 int connect_tcp(const std::string& address, int timeout_ms);
 int open_tcp(const std::string& address);  // the same as a descriptor, -1: it did not work
 
-double ms(std::chrono::nanoseconds duration);
 
 }  // namespace gameday::lab::testing

@@ -23,16 +23,10 @@ namespace gameday::lab {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::content;
 using testing::own_binary;
 using testing::TempFolder;
 using namespace std::chrono_literals;
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file);
-  std::ostringstream out;
-  out << in.rdbuf();  // does not throw when a process ends while its files are read
-  return out.str();
-}
 
 // Forks and runs this binary with other arguments.
 pid_t run_self(const std::vector<std::string>& arguments) {
@@ -315,7 +309,7 @@ TEST(Universe, NothingOutlivesASigkillAtAnyMoment) {
   for (int round = 0; round < 10; ++round)
     for (Victim victim : {Victim::outer, Victim::init, Victim::controller})
       kill_at_random(victim, std::chrono::microseconds(rng.between(0, 150'000)), longest);
-  fmt::print("  everything gone at most {:.1f} ms after the SIGKILL\n", testing::ms(longest));
+  fmt::print("  everything gone at most {:.1f} ms after the SIGKILL\n", ms(longest));
 }
 
 TEST(Universe, NothingOutlivesASigkillOfAStandingLab) {
@@ -340,7 +334,7 @@ TEST(Universe, NothingOutlivesASigkillOfAStandingLab) {
     EXPECT_TRUE(eventually([&] { return std::all_of(cgroups.begin(), cgroups.end(), gone); },
                            kPatience));
     fmt::print("  everything gone {:.1f} ms after the SIGKILL\n",
-               testing::ms(std::chrono::steady_clock::now() - begin));
+               ms(std::chrono::steady_clock::now() - begin));
   }
 }
 

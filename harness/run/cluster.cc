@@ -43,7 +43,7 @@ Result<std::unique_ptr<Cluster>> Cluster::start(System& system, const ClusterOpt
 Result<double> Cluster::wait_ready(Deadline deadline, std::stop_token stop) {
   while (!stop.stop_requested()) {
     if (system_.ready(nodes(), std::min(deadline, Clock::now() + 200ms)))
-      return std::chrono::duration<double, std::milli>(Clock::now() - begin_).count();
+      return ms(Clock::now() - begin_);
     const auto exits = lab_->unexpected_exits();
     if (!exits.empty())
       return fail("{} before the cluster was ready; its log ends:\n{}", describe(exits.front()),

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/core/duration.h"
 #include "harness/core/error.h"
 #include "harness/core/system.h"
 #include "harness/lab/lab.h"
@@ -49,7 +50,7 @@ class Cluster {
 
   lab::Lab& lab() { return *lab_; }
   const std::vector<Node>& nodes() const { return lab_->nodes(); }
-  double lab_ms() const { return std::chrono::duration<double, std::milli>(lab_->build_time()).count(); }
+  double lab_ms() const { return ms(lab_->build_time()); }
 
  private:
   Cluster(System& system, std::unique_ptr<lab::Lab> lab, Log log,

@@ -21,7 +21,7 @@ Row failed(std::string measure, std::string why) {
   return {std::move(measure), std::move(why), {}, {}, {}};
 }
 
-double ms_since(Clock::time_point begin) { return testing::ms(Clock::now() - begin); }
+double ms_since(Clock::time_point begin) { return ms(Clock::now() - begin); }
 
 // From the moment the power of a running node goes to the moment it runs again, exec done.
 void running_again(Rows& rows, std::string_view what, const lab::Preparation& prepare, int nodes) {
@@ -62,7 +62,7 @@ void running_again(Rows& rows, std::string_view what, const lab::Preparation& pr
                               kept ? "" : ", DATA WRONG"),
                   "under 200 ms", {}, {}});
   rows.push_back({fmt::format("lab of {} nodes with such disks", nodes),
-                  fmt::format("{:.0f} ms", testing::ms((*lab)->build_time())), "", {}, {}});
+                  fmt::format("{:.0f} ms", ms((*lab)->build_time())), "", {}, {}});
 }
 
 struct Pattern {
