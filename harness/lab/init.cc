@@ -222,7 +222,11 @@ int init_main() {
     send_text("failed " + server.error().message);
     return 1;
   }
-  send_text("started " + pid_namespace());
+  // As a descriptor: what the controller would kill by number could be another process by then.
+  const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, *server, 0)));
+  const std::string started = "started " + pid_namespace();
+  if (!pidfd) send_text(started);  // a kernel before 5.3
+  else if (!send_descriptor(started, pidfd.get())) return 1;
   return serve(*server, signals.get());
 }
 

@@ -7,7 +7,7 @@
 //   first, to it       the InitSpec as JSON
 //   from it            "listener" with a descriptor (SCM_RIGHTS), if the spec has a filter: that of
 //                      the server's seccomp filter. Its exec may wait for the first answer.
-//   from it            "started <pid namespace>" or "failed <why>"
+//   from it            "started <pid namespace>" with a pidfd of the server, or "failed <why>"
 //   to it              "signal <n>": kill(-1, n), to every process of the node but itself
 //                      "term": SIGTERM to the server and SIGCONT to all
 //   from it, the last  "exited <wait status of the server>"

@@ -26,7 +26,11 @@ void write_exit_file(const NodeState& state, const Exit& exit) {
   if (exit.out_of_memory) line["out_of_memory"] = true;
   if (exit.code) line["code"] = *exit.code;
   if (exit.signal) line["signal"] = *exit.signal;
-  std::ofstream(state.directory / "exit", std::ios::trunc) << line.dump() << "\n";
+  // A new file: ext4 writes out one that was cut to nothing when it is closed (auto_da_alloc, ext4(5)),
+  // and a kill would wait for that.
+  std::error_code ignored;
+  fs::remove(state.directory / "exit", ignored);
+  std::ofstream(state.directory / "exit") << line.dump() << "\n";
 }
 
 Exit exit_of(const NodeState& state, int wait_status) {

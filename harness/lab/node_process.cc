@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -59,29 +61,32 @@ Result<std::unique_ptr<NodeProcess>> NodeProcess::start(const InitSpec& spec, in
   const std::string text = to_json(spec).dump();
   if (::send(ours.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("cannot speak to a node's init");
-  Fd listener;
-  std::string answer = receive(ours.get(), kStartTimeoutMs, &listener);
+  Fd descriptor;
+  std::string answer = receive(ours.get(), kStartTimeoutMs, &descriptor);
   if (answer == kListenerMessage) {
-    auto started = SyscallSupervisor::start(std::move(listener), traps);
+    auto started = SyscallSupervisor::start(std::move(descriptor), traps);
     if (!started) return tl::make_unexpected(started.error());
     supervisor = std::move(*started);
-    answer = receive(ours.get(), kStartTimeoutMs);
+    answer = receive(ours.get(), kStartTimeoutMs, &descriptor);
   }
   if (answer.starts_with("failed ")) return fail("{}: {}", spec.hostname, answer.substr(7));
   if (!answer.starts_with("started "))
     return fail("{}: the node's init does not answer; does main() call maybe_run_init() first?",
                 spec.hostname);
-  std::unique_ptr<NodeProcess> process(
-      new NodeProcess(std::move(supervisor), std::move(*child), std::move(ours), answer.substr(8)));
+  std::unique_ptr<NodeProcess> process(new NodeProcess(std::move(supervisor), std::move(*child),
+                                                       std::move(descriptor), std::move(ours),
+                                                       answer.substr(8)));
   process->watcher_ =
       std::jthread([p = process.get(), on_end = std::move(on_end)] { p->watch(on_end); });
   return process;
 }
 
 NodeProcess::NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor,
-                         std::unique_ptr<Child> child, Fd socket, std::string pid_namespace)
+                         std::unique_ptr<Child> child, Fd server, Fd socket,
+                         std::string pid_namespace)
     : supervisor_(std::move(supervisor)),
       child_(std::move(child)),
+      server_(std::move(server)),
       socket_(std::move(socket)),
       pid_namespace_(std::move(pid_namespace)) {}
 
@@ -112,7 +117,11 @@ void NodeProcess::send(const std::string& message) {
 
 void NodeProcess::signal_all(int signal) { send(fmt::format("signal {}", signal)); }
 void NodeProcess::terminate() { send("term"); }
-void NodeProcess::kill() { child_->kill(); }
+void NodeProcess::kill() {
+  child_->kill();
+  // It would be killed by the end of the init. Both at once take half as long.
+  ::syscall(SYS_pidfd_send_signal, server_.get(), SIGKILL, nullptr, 0);
+}
 
 bool NodeProcess::ended() const {
   const std::lock_guard lock(mutex_);

@@ -37,13 +37,14 @@ class NodeProcess {
   const std::string& pid_namespace() const { return pid_namespace_; }  // as /proc/<pid>/ns/pid
 
  private:
-  NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor, std::unique_ptr<Child> child, Fd socket,
+  NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor, std::unique_ptr<Child> child, Fd server, Fd socket,
               std::string pid_namespace);
   void watch(const OnEnd& on_end);
   void send(const std::string& message);
 
   std::unique_ptr<SyscallSupervisor> supervisor_;  // null: nothing is trapped. Outlives the child
-  std::unique_ptr<Child> child_;
+  std::unique_ptr<Child> child_;  // the init
+  Fd server_;                     // pidfd
   Fd socket_;
   std::string pid_namespace_;
   mutable std::mutex mutex_;
