@@ -14,6 +14,7 @@
 #include <ctime>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include "harness/lab/fd.h"
@@ -140,8 +141,9 @@ int test_main(int argc, char** argv, bool in_universe) {
 fs::path own_binary() { return fs::read_symlink("/proc/self/exe"); }
 
 std::string content(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::ostringstream text;  // takes what can be read: a process may end while we read its cmdline
+  text << std::ifstream(file).rdbuf();
+  return text.str();
 }
 
 TempFolder::TempFolder() {
