@@ -128,9 +128,9 @@ Answer in_universe(Answer (*probe)(const fs::path&)) {
   return fail("{}", text.substr(1));
 }
 
-Answer answer_of(const Status& status) {
+Answer answer_of(const Status& status, const char* how) {
   if (!status) return tl::make_unexpected(status.error());
-  return std::string();
+  return std::string(how);
 }
 
 // Loses power once, in a universe.
@@ -139,7 +139,7 @@ Answer try_disk(const fs::path& folder, bool fuse) {
   auto disk = lab::Disk::create({.directory = folder, .bytes = std::uint64_t{64} << 20, .force_fuse = fuse});
   if (!disk) return tl::make_unexpected(disk.error());
   if (auto lost = (*disk)->power_loss(); !lost) return tl::make_unexpected(lost.error());
-  return fmt::format("{}: made, and power lost once, in {:.0f} ms", (*disk)->backend(), ms_since(begin));
+  return fmt::format("made, and power lost once, in {:.0f} ms", ms_since(begin));
 }
 
 Answer try_ext4() {
@@ -231,15 +231,24 @@ const Probe kProbes[] = {
     {"iptables", kMechanism, true, [] { return in_universe(try_firewall); }},
     {"signals", kMechanism, true, [] { return in_universe(try_signals); }},
     {"connection reset", kMechanism, false,
-     [] { return in_universe([](const fs::path&) { return answer_of(lab::reset_available()); }); }},
-    {"packet queue", kMechanism, false, [] { return answer_of(lab::packets_available()); }},
-    {"system calls", kMechanism, false, [] { return answer_of(lab::syscalls_available()); }},
+     [] {
+       return in_universe([](const fs::path&) {
+         return answer_of(lab::reset_available(), "of established ones, by the kernel (SOCK_DESTROY)");
+       });
+     }},
+    {"packet queue", kMechanism, false,
+     [] { return answer_of(lab::packets_available(), "every packet of chosen pairs (NFQUEUE)"); }},
+    {"system calls", kMechanism, false,
+     [] { return answer_of(lab::syscalls_available(), "failed, delayed, counted (seccomp notify)"); }},
     {"clocks", kMechanism, false, try_clocks},
-    {"freezing", kMechanism, false, [] { return answer_of(lab::freezing_available()); }},
-    {"limits", kMechanism, false, [] { return answer_of(lab::limits_available()); }},
+    {"freezing", kMechanism, false,
+     [] { return answer_of(lab::freezing_available(), "every process of a node (cgroup)"); }},
+    {"limits", kMechanism, false,
+     [] { return answer_of(lab::limits_available(), "of CPU, memory and I/O (cgroup)"); }},
     {"disk on ext4", kMechanism, false, try_ext4},
     {"disk on FUSE", kMechanism, false, try_fuse},
-    {"held threads", kMechanism, false, [] { return answer_of(lab::grey_available()); }},
+    {"held threads", kMechanism, false,
+     [] { return answer_of(lab::grey_available(), "some threads of a process (ptrace)"); }},
     {"kernel", kMachine, false, kernel},
     {"cores", kMachine, false, cores},
     {"memory", kMachine, false, memory},
