@@ -185,9 +185,10 @@ CheckResult check(const CheckInput& input) {
   findings.stats["reports"] = reports.size();
   findings.stats["reports-after-disk-loss"] = all - reports.size();
   if (reports.empty()) findings.unknown("no node ever told its role and term");
+  const auto terms = findings.stats["terms-with-leader"].get<std::size_t>();
   return std::move(findings).result(
-      fmt::format("{} terms had at most one leader each, in {} answers",
-                  findings.stats["terms-with-leader"].get<std::size_t>(), reports.size()));
+      terms == 1 ? fmt::format("the one term with a leader had one only, in {} answers", reports.size())
+                 : fmt::format("{} terms had at most one leader each, in {} answers", terms, reports.size()));
 }
 
 }  // namespace

@@ -72,6 +72,8 @@ CheckResult check(const CheckInput& input) {
     if (ok != value.end() && *ok == true) {
       rest += fmt::format(", and all nodes{} had applied the same {:.2f} s after the heal",
                           value.contains("without") ? " that ran" : "", waited);
+    } else if (value.value("running", Json()) == 0) {
+      findings.unknown("after everything was healed no node would run");
     } else {
       findings.unknown(fmt::format(
           "the cluster did not come to rest within {:.1f} s after everything was healed", waited));

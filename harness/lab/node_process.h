@@ -37,8 +37,8 @@ class NodeProcess {
   const std::string& pid_namespace() const { return pid_namespace_; }  // as /proc/<pid>/ns/pid
 
  private:
-  NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor, std::unique_ptr<Child> child, Fd server, Fd socket,
-              std::string pid_namespace);
+  NodeProcess(std::unique_ptr<SyscallSupervisor> supervisor, std::unique_ptr<Child> child, Fd server,
+              Fd socket, std::string pid_namespace);
   void watch(const OnEnd& on_end);
   void send(const std::string& message);
 

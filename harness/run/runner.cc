@@ -270,7 +270,10 @@ class Run {
     // What was started again may have ended again: a server whose files are damaged is right to.
     if (auto noted = note_exits(interpreter); !noted) return noted;
     Json value = {{"ok", settled}, {"seconds", seconds}};
-    if (const auto missing = cluster_->not_running(); !missing.empty()) value["without"] = missing;
+    if (const auto missing = cluster_->not_running(); !missing.empty()) {
+      value["without"] = missing;
+      value["running"] = cluster_->nodes().size() - missing.size();
+    }
     return note(interpreter, "settled", std::move(value));
   }
 
