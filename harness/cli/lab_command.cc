@@ -300,11 +300,15 @@ int play(Lab& lab) {
     return answer;
   });
   if (!socket) return complain(exit_code::tool_failed, socket.error().message);
+  // Also if something throws: the socket's end waits for those who wait for a heal.
+  struct Ending {
+    run::LabSession& session;
+    ~Ending() { (void)session.close(); }
+  } const ending{**session};
   introduce(lab, **session);
   Prompt(**session, *input).run();
   fmt::print(stderr, "{}healing, and taking the cluster down\n", signals.requested() ? "\n" : "");
   const auto closed = (*session)->close();
-  socket->reset();
   if (!closed) return complain(exit_code::tool_failed, closed.error().message);
   return exit_code::valid;
 }
