@@ -237,7 +237,7 @@ void introduce(const Lab& lab, run::LabSession& session) {
   const auto& nodes = session.nodes();
   fmt::print("{}, {} nodes on a private network\n", lab.system->name(), nodes.size());
   for (const auto& node : nodes) fmt::print("  {:<4}  {}\n", node.name, session.endpoint(node));
-  for (const auto& reason : lab.faults.left_out) fmt::print("without {}\n", reason);
+  for (const auto& reason : lab.faults.left_out) fmt::print("not here: {}\n", reason);
   fmt::print("folder  {}\nsocket  {}\n", lab.folder.string(), (lab.folder / "socket").string());
   fmt::print("From another terminal: gameday inject partition --lab {}\n", lab.folder.string());
   if (lab.source == LineSource::terminal)
