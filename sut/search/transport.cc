@@ -189,6 +189,8 @@ class Transport::Incoming : public std::enable_shared_from_this<Incoming> {
       log_line("closing a connection of node {}: malformed frame", from_);
       return false;
     }
+    if (frames_.malformed())
+      log_line("closing a connection of node {}: what came is damaged or no frame", from_);
     return !frames_.malformed();
   }
 
