@@ -6,15 +6,23 @@
 //             without an earlier one. An fsync of a file or directory makes all durable up to its
 //             own last change, whatever they were about; so it makes the name of a new file durable,
 //             too. That is ext4 in its default mode: one transaction for all. For an fdatasync only
-//             making the file and changing its size count as changes.
-//   all else vanishes, however old it is.
+//             making the file and changing its size count as changes. Overwriting a file counts only
+//             on FUSE: ext4 changes nothing but its time stamp then, which stands still for a few ms (the
+//             kernel's tick), so that an fsync soon after the last change has only data to write.
+//   all else  vanishes, however old it is. Nothing is committed on its own, unless
+//             - metadata fills the journal (ext4: some MiB of changed blocks; FUSE: 100,000 operations)
+//               or the disk is full: then all metadata up to there is durable;
+//             - on ext4 something overwrites blocks that are synced (also the rest of a block whose end a
+//               truncate cut off): with O_DIRECT it is there at once, else as soon as the kernel
+//               writes it back by itself, after 30 s (vm.dirty_expire_centisecs). FUSE undoes both.
 //
 // Backends, both in memory, neither needs anything on the host and both die with the universe:
 //   ext4   on a loop device; FS_IOC_SHUTDOWN is the power loss and mounting again replays the
 //          journal. Needs root outside of a user namespace, and loop devices.
 //   fuse   a file system of our own (volatile_fs.h), served by a process beside the node. Needs to
 //          open /dev/fuse. It can also tear: see Tear. sync(2) and syncfs(2) sync nothing there, the
-//          kernel does not tell it about them.
+//          kernel does not tell it about them. Writes go to the kernel's cache, so that a full disk
+//          shows at fsync(2) or close(2).
 #pragma once
 
 #include <chrono>

@@ -38,7 +38,7 @@ constexpr std::array kMke2fs{
 
 // No commit on its own, and no flush at a rename over another file: ext4(5) has both to spare
 // programs that forget to sync, who are the ones to be found.
-constexpr const char* kMountOptions = "commit=3600,noauto_da_alloc";
+constexpr const char* kMountOptions = "commit=86400,noauto_da_alloc";
 
 // Our pid as /proc knows us, which may be that of an outer namespace.
 std::string proc_path(const Fd& fd) {
