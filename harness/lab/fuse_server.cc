@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <linux/falloc.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -91,7 +93,11 @@ class Volume {
     else
       found->second.lookups -= lookups;
   }
-  void forget_all() { known_.clear(); }
+  void disconnect() {
+    known_.clear();
+    greeted = false;
+  }
+  bool greeted = false;  // the kernel's first request, FUSE_INIT, is answered
 
  private:
   struct Known {
@@ -136,11 +142,19 @@ Attributes fresh(fuse_req_t req, const Ref& folder, mode_t mode, dev_t device = 
   return a;
 }
 
+// A file that other people may have changed now gives nobody the rights of its owner: with
+// FUSE_HANDLE_KILLPRIV_V2 that is left to us.
+void drop_privileges(fuse_req_t req, const Ref& inode, Attributes& a) {
+  if ((a.mode & S_IXGRP) != 0) a.mode &= ~static_cast<mode_t>(S_ISGID);
+  a.mode &= ~static_cast<mode_t>(S_ISUID);
+  (void)volume(req).fs.remove_xattr(inode, "security.capability");
+}
+
 // --- The operations, as the kernel asks for them ---
 
 void on_init(void*, fuse_conn_info* connection) {
   // The writeback cache makes a write(2) as cheap as on any other file system: it reaches us when
-  // it is synced, or the kernel needs the memory. O_TRUNC comes as a change of size.
+  // it is synced, closed or 30 s old. O_TRUNC comes as a change of size.
   connection->want = connection->capable &
                      (FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
                       FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
@@ -193,6 +207,8 @@ void on_setattr(fuse_req_t req, fuse_ino_t number, struct stat* to, int what, fu
   if (asked(FUSE_SET_ATTR_ATIME_NOW)) a.atime = current;
   if (asked(FUSE_SET_ATTR_MTIME)) a.mtime = to->st_mtim;
   if (asked(FUSE_SET_ATTR_MTIME_NOW) || asked(FUSE_SET_ATTR_SIZE)) a.mtime = current;
+  const bool owner = asked(FUSE_SET_ATTR_UID) || asked(FUSE_SET_ATTR_GID);
+  if (S_ISREG(a.mode) && (owner || asked(FATTR_KILL_SUIDGID))) drop_privileges(req, inode, a);
   a.ctime = asked(FUSE_SET_ATTR_CTIME) ? to->st_ctim : current;
   volume(req).fs.set_attributes(inode, a);
   reply_attributes(req, inode);
@@ -278,9 +294,15 @@ void on_read(fuse_req_t req, fuse_ino_t number, std::size_t size, off_t offset, 
 }
 
 void on_write(fuse_req_t req, fuse_ino_t number, const char* data, std::size_t size, off_t offset,
-              fuse_file_info*) {
+              fuse_file_info* file) {
   const Ref inode = inode_of(req, number);
   if (!inode) return;
+  // The kernel does not put what is written to such a file into its cache.
+  if (!file->writepage && (inode->now.attributes.mode & (S_ISUID | S_ISGID)) != 0) {
+    Attributes a = inode->now.attributes;
+    drop_privileges(req, inode, a);
+    volume(req).fs.set_attributes(inode, a);
+  }
   const int error =
       volume(req).fs.write(inode, static_cast<std::uint64_t>(offset), {data, size});
   if (error != 0)
@@ -307,7 +329,7 @@ void on_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off
   int error = 0;
   if (what != 0 && what != FALLOC_FL_PUNCH_HOLE && what != FALLOC_FL_ZERO_RANGE)
     error = EOPNOTSUPP;
-  else if (what != FALLOC_FL_PUNCH_HOLE && fs.used() + size > fs.capacity())
+  else if (what != FALLOC_FL_PUNCH_HOLE && !fs.room_for(size))
     error = ENOSPC;
   else {
     if (!keep_size && from + size > inode->now.size) fs.truncate(inode, from + size);
@@ -451,6 +473,24 @@ fuse_lowlevel_ops operations() {
   return ops;
 }
 
+// --- The connection ---
+
+ssize_t receive(int fd, void* buffer, std::size_t size, void*) { return ::read(fd, buffer, size); }
+
+// Without FUSE_HANDLE_KILLPRIV_V2 the kernel looks for security.capability before each write(2), in its
+// cache or not: a round trip for a few bytes. libfuse 3.14 has no word for it; kernels before 5.12
+// ignore it.
+ssize_t reply(int fd, iovec* parts, int count, void* userdata) {
+  auto& greeted = static_cast<Volume*>(userdata)->greeted;
+  if (!std::exchange(greeted, true) && count == 2 &&
+      parts[1].iov_len >= offsetof(fuse_init_out, max_background))
+    static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_HANDLE_KILLPRIV_V2;
+  return ::writev(fd, parts, count);
+}
+
+constexpr fuse_custom_io kConnection{
+    .writev = reply, .read = receive, .splice_receive = nullptr, .splice_send = nullptr};
+
 // --- The process ---
 
 class Server {
@@ -496,8 +536,9 @@ class Server {
       std::optional<Tear> tear;
       if (request.contains("seed"))
         tear = Tear{request.at("seed"), request.value("sector", 512U)};
+      if (session_) (void)serve();  // what the kernel has handed over of its cache
       unmount();
-      volume_->forget_all();
+      volume_->disconnect();
       answer["torn"] = volume_->fs.power_loss(tear);
       status = mount();
     }
@@ -521,7 +562,7 @@ class Server {
     static const fuse_lowlevel_ops ops = operations();
     session_ = fuse_session_new(&args, &ops, sizeof ops, volume_.get());
     fuse_opt_free_args(&args);
-    if (!session_ || fuse_session_mount(session_, fmt::format("/dev/fd/{}", fd.get()).c_str()) != 0)
+    if (!session_ || fuse_session_custom_io(session_, &kConnection, fd.get()) != 0)
       return fail("cannot serve a FUSE disk");
     fuse_fd_ = fd.release();  // the session closes it
     return {};

@@ -228,8 +228,14 @@ VolatileFs::Page& VolatileFs::dirty_page(Inode& inode, std::uint64_t index, bool
   return page;
 }
 
+// What was removed needs its room until that is durable.
+bool VolatileFs::room_for(std::uint64_t bytes) {
+  if (used() + bytes > capacity_) commit();
+  return used() + bytes <= capacity_;
+}
+
 int VolatileFs::write(const Ref& inode, std::uint64_t offset, std::span<const char> data) {
-  if (used() + data.size() > capacity_) {
+  if (!room_for(data.size())) {
     for (std::uint64_t i = page_of(offset); i <= page_of(offset + data.size() - 1); ++i)
       if (used() >= capacity_ && !inode->pages.contains(i)) return ENOSPC;
   }

@@ -75,6 +75,7 @@ class VolatileFs {
   const Ref& root() const { return root_; }
   std::uint64_t capacity() const { return capacity_; }
   std::uint64_t used() const { return *used_pages_ * kPage; }
+  bool room_for(std::uint64_t bytes);  // makes all metadata durable if there is none otherwise
 
   // These return 0 or an errno; `at` is what time stamps are set to.
   int lookup(const Inode& folder, const std::string& name, Ref& found) const;
