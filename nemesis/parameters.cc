@@ -31,18 +31,19 @@ std::string wanted(const Parameter& parameter) {
     case Parameter::Kind::number:
       return fmt::format("a number of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::flag:
-      return "true|false";
+      return "true | false";
     case Parameter::Kind::text:
       return "a text";
     case Parameter::Kind::targets:
-      return fmt::format("{}, or a list of nodes", fmt::join(kTargetWords, " | "));
+      return fmt::format("{}, or a list of nodes, each once", fmt::join(kTargetWords, " | "));
   }
   return {};
 }
 
 bool are_nodes(const Json& value, const std::vector<std::string>& nodes) {
   return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
-           return std::find(nodes.begin(), nodes.end(), name) != nodes.end();
+           return std::find(nodes.begin(), nodes.end(), name) != nodes.end() &&
+                  std::count(value.begin(), value.end(), name) == 1;
          });
 }
 

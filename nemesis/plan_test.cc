@@ -252,7 +252,7 @@ TEST(Targets, ASchedulesWordOrNamesAreChecked) {
   const auto& known = find("kill")->parameters;
   for (const Json& good : {Json("majority"), Json("primaries"), Json{"n3", "n1"}})
     EXPECT_TRUE(check_parameters(known, {{"targets", good}}, nodes)) << good;
-  for (const Json& bad : {Json("most"), Json{"n4"}, Json::array(), Json(2)})
+  for (const Json& bad : {Json("most"), Json{"n4"}, Json{"n1", "n1"}, Json::array(), Json(2)})
     EXPECT_FALSE(check_parameters(known, {{"targets", bad}}, nodes)) << bad;
 }
 
