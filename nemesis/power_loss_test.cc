@@ -1,4 +1,8 @@
 // Power losses and torn writes on real processes.
+#include <signal.h>
+
+#include <cstdlib>
+
 #include "nemesis/fault_test.h"
 
 namespace gameday::nemesis {
@@ -92,6 +96,20 @@ TEST_F(PowerLoss, TornWritesLeaveSomeSectors) {
   EXPECT_EQ(run("n1", "tr -d '\\n' <log | fold -w 3 | sort -u | tr '\\n' ' '"), "NEW old ");
   EXPECT_FALSE(inject("torn-write", {{"order", {"n1"}}, {"sector", 1000}}));
   EXPECT_TRUE(eventually([&] { return answers("n1"); }));
+}
+
+// What the tool breaks by itself is never the system's: a run ends with an error, and no verdict.
+TEST_F(PowerLoss, ADiskThatBrokeIsNotHealed) {
+  up(2, {.torn_disks = true});
+  must(lab->verify_healed());
+  for (const auto& entry : std::filesystem::directory_iterator("/proc"))
+    if (const auto line = testing::content(entry.path() / "cmdline");
+        line.find("lab-disk") != std::string::npos && line.find("nodes/n2/") != std::string::npos)
+      ::kill(std::atoi(entry.path().filename().c_str()), SIGKILL);
+  const Status healed = lab->verify_healed(std::chrono::milliseconds(50));
+  ASSERT_FALSE(healed);
+  EXPECT_EQ(healed.error().message.find("n2: cannot write to its data directory"), 0U)
+      << healed.error().message;
 }
 
 TEST_F(PowerLoss, NeedsItsDisks) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,7 +204,10 @@ Status runs(NodeState& state) {
 }
 
 Status writable(const fs::path& data) {
-  if (::access(data.c_str(), W_OK) != 0) return fail_errno("cannot write to its data directory");
+  struct statvfs info {};  // asks the file system itself: one whose server is dead says so
+  if (::statvfs(data.c_str(), &info) != 0 || ::access(data.c_str(), W_OK) != 0)
+    return fail_errno("cannot write to its data directory");
+  if ((info.f_flag & ST_RDONLY) != 0) return fail("its data directory is read-only");
   return {};
 }
 
