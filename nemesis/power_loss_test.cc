@@ -112,6 +112,25 @@ TEST_F(PowerLoss, ADiskThatBrokeIsNotHealed) {
       << healed.error().message;
 }
 
+// sync(2) and syncfs(2), of which a FUSE disk would not know, with and without somebody else who traps
+// the second; of another file system they sync nothing here.
+TEST_F(PowerLoss, WhatSyncedWholeDisksStays) {
+  for (const bool others : {false, true}) {
+    lab::Preparation prepare{.torn_disks = true};
+    if (others) prepare.syscalls = lab::kSyncCalls;
+    up(1, prepare);
+    for (const char* sync : {"sync -f .", "sync", "sync -f /proc"}) {
+      run("n1", fmt::format("mkdir d; printf kept >d/file; {}; printf lost >>d/file; touch new", sync));
+      auto fault = must(inject("power-loss", {{"order", {"n1"}}, {"down_ms", 0}}));
+      heal(fault);
+      ASSERT_TRUE(testing::wait_until_ready(*lab));
+      const bool kept = sync != std::string("sync -f /proc");
+      EXPECT_EQ(run("n1", "cat d/file 2>/dev/null; ls; rm -rf d; sync"), kept ? "keptd\n" : "") << sync;
+    }
+    lab.reset();
+  }
+}
+
 TEST_F(PowerLoss, NeedsItsDisks) {
   up(1);
   EXPECT_FALSE(inject("power-loss", {{"order", {"n1"}}}));

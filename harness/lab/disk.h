@@ -20,9 +20,9 @@
 //   ext4   on a loop device; FS_IOC_SHUTDOWN is the power loss and mounting again replays the
 //          journal. Needs root outside of a user namespace, and loop devices.
 //   fuse   a file system of our own (volatile_fs.h), served by a process beside the node. Needs to
-//          open /dev/fuse. It can also tear: see Tear. sync(2) and syncfs(2) sync nothing there, the
-//          kernel does not tell it about them. Writes go to the kernel's cache, so that a full disk
-//          shows at fsync(2) or close(2).
+//          open /dev/fuse. It can also tear: see Tear. The kernel does not tell it of sync(2) and
+//          syncfs(2), which is why these are trapped: see sync_calls(). Writes go to the kernel's
+//          cache, so that a full disk shows at fsync(2) or close(2).
 #pragma once
 
 #include <chrono>
@@ -39,6 +39,8 @@
 #include "harness/lab/fd.h"
 
 namespace gameday::lab {
+
+class SyscallTable;
 
 inline constexpr std::uint64_t kDiskBytes = std::uint64_t{512} << 20;
 
@@ -85,6 +87,11 @@ class Disk {
   // Copies what is on it to the directory that it is mounted on, to be found there once the disk is
   // gone; `cap` bytes at most. What was left out, in words; empty: nothing.
   Result<std::string> leave_behind(std::uint64_t cap) const;
+
+  // Has sync(2) and syncfs(2) of a node make durable what they promise where the kernel alone does not
+  // see to it, and the machine lets us trap calls: elsewhere they sync nothing. After all others
+  // that trap these; before the node's first start.
+  virtual void sync_calls(SyscallTable&) {}
 
   const std::filesystem::path& directory() const { return directory_; }
 

@@ -6,15 +6,18 @@
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "harness/lab/disk_backend.h"
 #include "harness/lab/fd.h"
 #include "harness/lab/fuse_server.h"
 #include "harness/lab/spawn.h"
+#include "harness/lab/syscall_supervisor.h"
 
 namespace gameday::lab {
 namespace {
@@ -35,7 +38,21 @@ class FuseDisk final : public Disk {
 
   std::string_view backend() const override { return "fuse"; }
 
+  void sync_calls(SyscallTable& table) override {
+    if (!syscalls_available()) return;
+    const auto sync_all = [this] {  // should it fail, the next power loss will say so
+      if (hand_over()) (void)request({{"do", "sync"}});
+    };
+    table.precede(SYS_sync, [sync_all](const HeldCall&) { sync_all(); });
+    table.precede(SYS_syncfs, [sync_all, inside = fs::weakly_canonical(directory()).string()](
+                                  const HeldCall& call) {
+      const auto path = call.path_of(call.int_argument(0));
+      if (path && (*path == inside || path->starts_with(inside + "/"))) sync_all();
+    });
+  }
+
   Result<Json> request(const Json& message) {
+    const std::lock_guard lock(mutex_);
     const std::string text = message.dump();
     if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0)
       return fail_errno("the server of a FUSE disk is gone");
@@ -55,10 +72,8 @@ class FuseDisk final : public Disk {
   Result<Json> cut(const std::optional<Tear>& tear) override {
     Json message = {{"do", "power-loss"}};
     if (tear) {
-      // What only the kernel's cache knows could not be torn: hand it over, which syncs nothing.
-      const Fd fd(::open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      if (!fd || ::syncfs(fd.get()) != 0)
-        return fail_errno(fmt::format("cannot flush {}", directory().string()));
+      // What only the kernel's cache knows could not be torn.
+      if (auto status = hand_over(); !status) return tl::make_unexpected(status.error());
       message["seed"] = tear->seed;
       message["sector"] = tear->sector;
     }
@@ -68,8 +83,16 @@ class FuseDisk final : public Disk {
   }
 
  private:
+  // What is in the kernel's cache, to the server; which syncs nothing.
+  Status hand_over() const {
+    const Fd fd(::open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd && ::syncfs(fd.get()) == 0) return {};
+    return fail_errno(fmt::format("cannot flush {}", directory().string()));
+  }
+
   std::unique_ptr<Child> server_;
   const Fd socket_;
+  std::mutex mutex_;  // one request at a time
 };
 
 }  // namespace

@@ -532,11 +532,14 @@ class Server {
       root.atime = root.mtime = root.ctime = now();
       volume_ = std::make_unique<Volume>(request.value("bytes", kDiskBytes), root);
       status = mount();
+    } else if (request.value("do", "") == "sync") {
+      if (session_) (void)serve();  // what the kernel has handed over of its cache
+      volume_->fs.sync_all();
     } else {
       std::optional<Tear> tear;
       if (request.contains("seed"))
         tear = Tear{request.at("seed"), request.value("sector", 512U)};
-      if (session_) (void)serve();  // what the kernel has handed over of its cache
+      if (session_) (void)serve();
       unmount();
       volume_->disconnect();
       answer["torn"] = volume_->fs.power_loss(tear);

@@ -113,6 +113,7 @@ Status Lab::Impl::add_node(int number) {
     state->files = std::make_unique<FileFaults>(state->node.data, options.prepare.syscalls);
     state->files->register_in(state->traps);
   }
+  if (state->disk) state->disk->sync_calls(state->traps);
   if (options.prepare.cgroups || options.prepare.limits) {
     auto cgroup = Cgroup::create(name, options.prepare.limits);
     if (!cgroup) return tl::make_unexpected(cgroup.error());

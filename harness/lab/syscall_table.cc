@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "harness/lab/syscall_supervisor.h"
+
 namespace gameday::lab {
 namespace {
 
@@ -128,6 +130,19 @@ void SyscallTable::add(Entry entry) {
 
 void SyscallTable::trap(int number, std::vector<ArgumentIs> when, Handler handler) {
   add({number, std::move(when), std::move(handler), 0});
+}
+
+void SyscallTable::precede(int number, std::function<void(const HeldCall&)> first) {
+  bool taken = false;
+  for (Entry& entry : entries_) {
+    if (entry.number != number || !entry.handler) continue;
+    taken = true;
+    entry.handler = [first, then = std::move(entry.handler)](HeldCall call) {
+      first(call);
+      then(std::move(call));
+    };
+  }
+  if (!taken) trap(number, [first = std::move(first)](HeldCall call) { first(call); });
 }
 
 void SyscallTable::refuse(int number, int error) { add({number, {}, {}, error}); }

@@ -38,6 +38,8 @@ class SyscallTable {
   // than once; the first entry whose conditions hold is taken.
   void trap(int number, std::vector<ArgumentIs> when, Handler handler);
   void trap(int number, Handler handler) { trap(number, {}, std::move(handler)); }
+  // Whoever has registered `number` so far gets the call once `first` has returned; nobody: it is executed.
+  void precede(int number, std::function<void(const HeldCall&)> first);
   // The call fails with this errno, in the kernel: it costs nothing and cannot be healed.
   void refuse(int number, int error);
 

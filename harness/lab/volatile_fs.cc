@@ -82,6 +82,17 @@ void VolatileFs::sync(const Ref& inode, bool data_only) {
   inode->durable.size = inode->now.size;
 }
 
+void VolatileFs::sync_all() {
+  commit();
+  std::vector<Ref> open{root_};
+  while (!open.empty()) {
+    const Ref inode = open.back();
+    open.pop_back();
+    sync(inode, true);
+    for (const auto& [name, child] : inode->now.entries) open.push_back(child);
+  }
+}
+
 // --- Names ---
 
 VolatileFs::Change VolatileFs::enter(const Ref& folder, const std::string& name, const Ref& child) {

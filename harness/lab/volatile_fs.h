@@ -95,6 +95,7 @@ class VolatileFs {
   std::size_t read(const Inode& inode, std::uint64_t offset, std::span<char> data) const;
 
   void sync(const Ref& inode, bool data_only);  // fsync, fdatasync
+  void sync_all();                              // syncfs
 
   // `now` becomes what is durable. With a Tear: what it did, in numbers.
   Json power_loss(const std::optional<Tear>& tear);
