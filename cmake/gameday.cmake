@@ -60,9 +60,10 @@ function(gameday_library name)
 endfunction()
 
 # gameday_test(core_test SOURCES a_test.cc DEPS core): a GoogleTest binary, one CTest case.
-# OWN_MAIN: the sources hold main().
+# OWN_MAIN: the sources hold main(). RUNS: other targets, programs which it expects beside itself.
+# AS_USER: what it does depends on privileges, so another CTest case runs it as uid 1000, if CTest is root.
 function(gameday_test name)
-  cmake_parse_arguments(ARG "OWN_MAIN" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_MAIN;AS_USER" "TIMEOUT" "SOURCES;DEPS;RUNS" ${ARGN})
   if(NOT GAMEDAY_TESTS)
     return()
   endif()
@@ -84,5 +85,17 @@ function(gameday_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  # What may take long starts first.
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_TIMEOUT})
+  set(files)
+  foreach(program ${ARG_RUNS})
+    add_dependencies(${name} ${program})
+    list(APPEND files $<TARGET_FILE:${program}>)
+  endforeach()
+  if(ARG_AS_USER)
+    add_test(NAME ${name}_as_user
+             COMMAND ${CMAKE_SOURCE_DIR}/scripts/as_user $<TARGET_FILE:${name}> ${files})
+    set_tests_properties(${name}_as_user PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_TIMEOUT}
+                         SKIP_RETURN_CODE 77)
+  endif()
 endfunction()

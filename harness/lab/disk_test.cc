@@ -24,7 +24,6 @@
 #include "harness/lab/disk_backend.h"
 #include "harness/lab/disk_workload.h"
 #include "harness/lab/fd.h"
-#include "harness/lab/spawn.h"
 #include "harness/lab/test_server.h"
 #include "harness/lab/universe.h"
 
@@ -484,27 +483,6 @@ TEST(Disk, AKilledControllerLeavesNothing) {
       })) << device;
     EXPECT_EQ(loops, ext4_available() && !torn ? 2 : 0);
   }
-}
-
-// All of this again as an ordinary user, who may open /dev/fuse (as on most machines; where he may
-// not, a device node of a private mount namespace lets him).
-TEST(Disk, WorksForAnOrdinaryUser) {
-  if (!ext4_available()) GTEST_SKIP() << "this is an ordinary user already";
-  const TempFolder folder;
-  fs::permissions(folder.path(), fs::perms(0755));
-  for (const char* name : {"tmp", "dev"}) fs::create_directory(folder.path() / name);
-  ASSERT_EQ(::chown((folder.path() / "tmp").c_str(), 1000, 1000), 0);
-  fs::copy_file(testing::own_binary(), folder.path() / "disk_test");
-  const std::string script = fmt::format(
-      "cd {0} && mount -t tmpfs -o mode=755 tmpfs dev && mknod -m 666 dev/fuse c 10 229 && "
-      "mount --bind dev/fuse /dev/fuse && "
-      "TMPDIR={0}/tmp exec setpriv --reuid 1000 --regid 1000 --clear-groups ./disk_test >out 2>&1",
-      folder.path().string());
-  std::ofstream(folder.path() / "script") << script;
-  EXPECT_EQ(std::system(fmt::format("unshare -m sh {}/script", folder.path().string()).c_str()), 0)
-      << content(folder.path() / "out");
-  const std::string out = content(folder.path() / "out");
-  EXPECT_NE(out.find("[       OK ] DiskTest.WhatWasNotSyncedVanishes/fuse"), std::string::npos) << out;
 }
 
 }  // namespace

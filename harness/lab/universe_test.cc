@@ -15,7 +15,6 @@
 #include <thread>
 
 #include "harness/core/rng.h"
-#include "harness/lab/spawn.h"
 #include "harness/lab/test_server.h"
 #include "harness/lab/thread_hold.h"
 
@@ -335,33 +334,6 @@ TEST(Universe, NothingOutlivesASigkillOfAStandingLab) {
                            kPatience));
     fmt::print("  everything gone {:.1f} ms after the SIGKILL\n",
                ms(std::chrono::steady_clock::now() - begin));
-  }
-}
-
-// The whole of this and of the lab's tests again, as an ordinary user.
-TEST(Universe, WorksForAnOrdinaryUser) {
-  if (::geteuid() != 0) GTEST_SKIP() << "this is an ordinary user already";
-  const std::string setpriv = find_tool({"setpriv"});
-  ASSERT_FALSE(setpriv.empty()) << "needs setpriv (util-linux)";
-  TempFolder folder;  // everybody may go through it; the user writes in a folder of his own
-  fs::permissions(folder.path(), fs::perms(0755));
-  fs::create_directory(folder.path() / "tmp");
-  ASSERT_EQ(::chown((folder.path() / "tmp").c_str(), 1000, 1000), 0);
-  for (const std::string name : {"clock_probe", "clock_probe_static"})  // clock_test runs them
-    if (fs::exists(own_binary().parent_path() / name))
-      fs::copy_file(own_binary().parent_path() / name, folder.path() / name);
-  for (const std::string path :
-       {"universe_test", "lab_test", "packets_test", "syscall_supervisor_test", "file_faults_test",
-        "clock_test", "../../nemesis/nemesis_test", "../../nemesis/nemesis_process_test"}) {
-    const fs::path binary = own_binary().parent_path() / path;
-    if (!fs::exists(binary)) continue;  // built alone
-    const std::string name = binary.filename();
-    fs::copy_file(binary, folder.path() / name);
-    const std::string command = fmt::format(
-        "cd {0} && TMPDIR={0}/tmp {1} --reuid 1000 --regid 1000 --clear-groups ./{2} > {0}/out "
-        "2>&1",
-        folder.path().string(), setpriv, name);
-    EXPECT_EQ(std::system(command.c_str()), 0) << name << ":\n" << content(folder.path() / "out");
   }
 }
 

@@ -67,7 +67,9 @@ class SearchdTest : public ::testing::Test {
   }
 
   void start(std::size_t i, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> argv{SEARCHD,
+    const std::string searchd =
+        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "searchd";
+    std::vector<std::string> argv{searchd,
                                   "--id",
                                   std::to_string(i + 1),
                                   "--listen",
@@ -84,7 +86,7 @@ class SearchdTest : public ::testing::Test {
     posix_spawn_file_actions_init(&actions);
     const std::string log = directory_ / fmt::format("log{}", i);
     posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ASSERT_EQ(::posix_spawn(&pids_[i], SEARCHD, &actions, nullptr, raw.data(), environ), 0);
+    ASSERT_EQ(::posix_spawn(&pids_[i], searchd.c_str(), &actions, nullptr, raw.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
   }
 
