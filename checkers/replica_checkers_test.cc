@@ -11,7 +11,7 @@
 namespace gameday {
 namespace {
 
-const std::vector<std::string> kNodes = {"n1", "n2", "n3"};
+const std::vector<std::string> kReplicas = {"n1", "n2", "n3"};
 
 enum class Lie {
   none,
@@ -74,7 +74,7 @@ class Cluster {
         "");
     if (f == "heal") term_ += 1;
   }
-  std::string any_node() { return rng_.pick(kNodes); }
+  std::string any_node() { return rng_.pick(kReplicas); }
   bool lie_now(Lie lie, int op) const { return lie_ == lie && op > 100 && !lied_; }
 
   std::int64_t commit(const Job& job) {
@@ -153,10 +153,10 @@ class Cluster {
   }
 
   void poll(const std::string& f, bool settled) {
-    for (const auto& node : kNodes) {
+    for (const auto& node : kReplicas) {
       const std::size_t lag = settled ? lag_[node] : rng_.below(std::min<std::size_t>(log_.size() + 1, 5));
       const std::size_t applied = log_.size() - lag;
-      bool leader = node == kNodes[static_cast<std::size_t>(term_) % 3];
+      bool leader = node == kReplicas[static_cast<std::size_t>(term_) % 3];
       std::int64_t term = term_;
       if (lie_ == Lie::two_leaders && log_.size() > 60) leader = node != "n3";
       if (lie_ == Lie::forget_term && settled && node == "n2") term = 0;
@@ -180,11 +180,11 @@ class Cluster {
 
   void final_reads() {
     // A node may lag still.
-    for (const auto& node : kNodes)
+    for (const auto& node : kReplicas)
       if (lie_ == Lie::none && rng_.chance(0.2)) lag_[node] = rng_.below(log_.size());
     if (rng_.chance(0.5)) add(kNemesis, OpType::info, "settled", {{"ok", lag_.empty()}}, "");
     poll("final-status", true);
-    for (const auto& node : kNodes) {
+    for (const auto& node : kReplicas) {
       std::vector<std::size_t> applied;
       for (std::size_t i = 0; i < log_.size() - lag_[node]; ++i) applied.push_back(i);
       lie_in(node, applied);
@@ -257,7 +257,7 @@ class Cluster {
 std::set<std::string> invalid_checkers(std::uint64_t seed, Lie lie, std::string& words) {
   const History history = Cluster(seed, lie).run();
   std::set<std::string> names;
-  for (const auto& result : check_all({history, {}, {}, kNodes, {}})) {
+  for (const auto& result : check_all({history, {}, {}, kReplicas, {}})) {
     words += result.checker + ": " + std::string(to_string(result.verdict)) + " " + result.summary +
              "\n";
     if (result.verdict == Verdict::invalid) names.insert(result.checker);

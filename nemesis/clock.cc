@@ -6,6 +6,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace clock_fault {
 namespace {
 
 using std::chrono::milliseconds;
@@ -133,17 +134,18 @@ Status available() {
 }
 
 }  // namespace
+}  // namespace clock_fault
 
 constinit const Entry kClock{
     .name = "clock",
     .summary =
         "clocks that are set wrong, strobe, drift, stand still, leap, or wake up from a suspend",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = clock_fault::plan,
+    .describe = clock_fault::describe,
+    .parameters = clock_fault::kParameters,
+    .make = clock_fault::make,
     .needs = {.clocks = true},
-    .available = available,
+    .available = clock_fault::available,
     .family = "clock"};
 
 }  // namespace gameday::nemesis

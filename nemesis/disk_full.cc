@@ -8,6 +8,7 @@
 #include "nemesis/file_rules.h"
 
 namespace gameday::nemesis {
+namespace disk_full_fault {
 namespace {
 
 constexpr lab::CallClasses kCalls = lab::kWriteCalls | lab::kCreateCalls;
@@ -51,15 +52,16 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace disk_full_fault
 
 constinit const Entry kDiskFull{
     .name = "disk-full",
     .summary = "nodes' disks have no room (ENOSPC), at once or after some bytes more",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
-    .needs = {.syscalls = kCalls},
+    .plan = disk_full_fault::plan,
+    .describe = disk_full_fault::describe,
+    .parameters = disk_full_fault::kParameters,
+    .make = disk_full_fault::make,
+    .needs = {.syscalls = disk_full_fault::kCalls},
     .available = lab::syscalls_available,
     .family = "disk"};
 

@@ -22,6 +22,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace file_corruption_fault {
 namespace {
 
 namespace fs = std::filesystem;
@@ -326,14 +327,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace file_corruption_fault
 
 constinit const Entry kFileCorruption{
     .name = "file-corruption",
     .summary = "damage files of nodes: flip bits, cut off tails, put older images in their place",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = file_corruption_fault::plan,
+    .describe = file_corruption_fault::describe,
+    .parameters = file_corruption_fault::kParameters,
+    .make = file_corruption_fault::make,
     .family = "disk"};
 
 }  // namespace gameday::nemesis

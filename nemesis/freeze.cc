@@ -7,6 +7,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace freeze_fault {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -128,14 +129,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace freeze_fault
 
 constinit const Entry kFreeze{
     .name = "freeze",
     .summary = "freeze nodes with all their processes (cgroup), which nothing wakes, and thaw them later",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = freeze_fault::plan,
+    .describe = freeze_fault::describe,
+    .parameters = freeze_fault::kParameters,
+    .make = freeze_fault::make,
     .needs = {.cgroups = true},
     .available = lab::freezing_available,
     .family = "process"};

@@ -12,6 +12,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace grey_fault {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -214,14 +215,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace grey_fault
 
 constinit const Entry kGrey{
     .name = "grey",
     .summary = "hold some threads of nodes still while the others go on: nodes that half work",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = grey_fault::plan,
+    .describe = grey_fault::describe,
+    .parameters = grey_fault::kParameters,
+    .make = grey_fault::make,
     .available = lab::grey_available,
     .family = "process"};
 

@@ -14,6 +14,7 @@
 #include "nemesis/file_rules.h"
 
 namespace gameday::nemesis {
+namespace io_error_fault {
 namespace {
 
 Json plan(Rng& rng, const std::vector<std::string>& nodes) {
@@ -126,15 +127,16 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 lab::Preparation needs_of(const Json& parameters) { return {.syscalls = calls_of(parameters)}; }
 
 }  // namespace
+}  // namespace io_error_fault
 
 constinit const Entry kIoError{
     .name = "io-error",
     .summary = "calls on files fail (n-th, random, all of a class), are slow, or find the disk read-only",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
-    .needs_of = needs_of,
+    .plan = io_error_fault::plan,
+    .describe = io_error_fault::describe,
+    .parameters = io_error_fault::kParameters,
+    .make = io_error_fault::make,
+    .needs_of = io_error_fault::needs_of,
     .available = lab::syscalls_available,
     .family = "disk"};
 

@@ -14,6 +14,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace kill_fault {
 namespace {
 
 Json plan(Rng& rng, const std::vector<std::string>& nodes) {
@@ -225,15 +226,16 @@ lab::Preparation needs_of(const Json& parameters) {
 }
 
 }  // namespace
+}  // namespace kill_fault
 
 constinit const Entry kKill{
     .name = "kill",
     .summary = "end nodes, by kill -9 or SIGTERM, and restart them: later, at once, or over and over",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
-    .needs_of = needs_of,
+    .plan = kill_fault::plan,
+    .describe = kill_fault::describe,
+    .parameters = kill_fault::kParameters,
+    .make = kill_fault::make,
+    .needs_of = kill_fault::needs_of,
     .family = "process"};
 
 }  // namespace gameday::nemesis

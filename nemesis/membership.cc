@@ -12,6 +12,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace membership_fault {
 namespace {
 
 using namespace std::chrono_literals;
@@ -243,14 +244,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace membership_fault
 
 constinit const Entry kMembership{
     .name = "membership",
     .summary = "take nodes out of the cluster, bring them in, replace them",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = membership_fault::plan,
+    .describe = membership_fault::describe,
+    .parameters = membership_fault::kParameters,
+    .make = membership_fault::make,
     .least_nodes = 3,
     .needs_membership = true,
     .family = "cluster"};

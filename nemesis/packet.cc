@@ -10,6 +10,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace packet_fault {
 namespace {
 
 using lab::Impairment;
@@ -479,15 +480,16 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace packet_fault
 
 constinit const Entry kPacket{
     .name = "packet",
     .summary = "impair packets between nodes, or between nodes and clients: late, lost, twice, damaged, "
                "slow, held back, replies lost",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = packet_fault::plan,
+    .describe = packet_fault::describe,
+    .parameters = packet_fault::kParameters,
+    .make = packet_fault::make,
     .available = lab::packets_available,
     .family = "network"};
 

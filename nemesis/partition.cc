@@ -11,6 +11,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace partition_fault {
 namespace {
 
 using lab::Action;
@@ -304,14 +305,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace partition_fault
 
 constinit const Entry kPartition{
     .name = "partition",
     .summary = "cut the network between nodes, or clients from them: halves, rings, bridges, one way",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = partition_fault::plan,
+    .describe = partition_fault::describe,
+    .parameters = partition_fault::kParameters,
+    .make = partition_fault::make,
     .least_nodes = 2,
     .family = "network"};
 

@@ -5,6 +5,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace pause_fault {
 namespace {
 
 Json plan(Rng& rng, const std::vector<std::string>& nodes) {
@@ -127,14 +128,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace pause_fault
 
 constinit const Entry kPause{
     .name = "pause",
     .summary = "stop nodes (SIGSTOP) and let them go on later",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = pause_fault::plan,
+    .describe = pause_fault::describe,
+    .parameters = pause_fault::kParameters,
+    .make = pause_fault::make,
     .family = "process"};
 
 }  // namespace gameday::nemesis

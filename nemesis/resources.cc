@@ -5,6 +5,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace resources_fault {
 namespace {
 
 constexpr std::int64_t kMiB = 1 << 20;
@@ -216,14 +217,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace resources_fault
 
 constinit const Entry kResources{
     .name = "resources",
     .summary = "give nodes less: a CPU quota, a memory limit (OOM kill), a throttled disk",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = resources_fault::plan,
+    .describe = resources_fault::describe,
+    .parameters = resources_fault::kParameters,
+    .make = resources_fault::make,
     .needs = {.limits = true},
     .available = lab::limits_available,
     .family = "process"};

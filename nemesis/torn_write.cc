@@ -4,6 +4,7 @@
 #include "nemesis/targets.h"
 
 namespace gameday::nemesis {
+namespace torn_write_fault {
 namespace {
 
 constexpr unsigned kSector = 512;
@@ -42,14 +43,15 @@ std::unique_ptr<Nemesis> make(const NemesisContext& context) {
 }
 
 }  // namespace
+}  // namespace torn_write_fault
 
 constinit const Entry kTornWrite{
     .name = "torn-write",
     .summary = "nodes lose power while they write: some unsynced sectors survive, the last write is torn",
-    .plan = plan,
-    .describe = describe,
-    .parameters = kParameters,
-    .make = make,
+    .plan = torn_write_fault::plan,
+    .describe = torn_write_fault::describe,
+    .parameters = torn_write_fault::kParameters,
+    .make = torn_write_fault::make,
     .needs = {.torn_disks = true},
     .available = lab::torn_disks_available,
     .family = "disk"};

@@ -5,6 +5,7 @@
 #include "workloads/ops.h"
 
 namespace gameday::workloads {
+namespace append_ops {
 namespace {
 
 constexpr std::int64_t kKeysAtATime = 4;
@@ -26,9 +27,10 @@ Gen final_reads(const WorkloadOptions& options) {
 }
 
 }  // namespace
+}  // namespace append_ops
 
 const Workload kAppend{"append", "append unique values to lists, order-sensitive",
-                       "job-sequence, log-linearizable, apply-order, exactly-once, set-full", clients,
-                       final_reads};
+                       "job-sequence, log-linearizable, apply-order, exactly-once, set-full",
+                       append_ops::clients, append_ops::final_reads};
 
 }  // namespace gameday::workloads

@@ -3,6 +3,7 @@
 #include "workloads/ops.h"
 
 namespace gameday::workloads {
+namespace availability_ops {
 namespace {
 
 const std::vector<std::string>& words() {
@@ -28,8 +29,10 @@ Gen clients(const WorkloadOptions& options) {
 Gen final_reads(const WorkloadOptions& options) { return kSet.final_reads(options); }
 
 }  // namespace
+}  // namespace availability_ops
 
 const Workload kAvailability{"availability", "searches and writes side by side",
-                             "availability, set-full, job-sequence", clients, final_reads};
+                             "availability, set-full, job-sequence",
+                             availability_ops::clients, availability_ops::final_reads};
 
 }  // namespace gameday::workloads

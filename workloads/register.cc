@@ -8,6 +8,7 @@
 #include "workloads/ops.h"
 
 namespace gameday::workloads {
+namespace register_ops {
 namespace {
 
 constexpr std::int64_t kKeysAtATime = 4;
@@ -74,8 +75,10 @@ Gen clients(const WorkloadOptions& options) {
 Gen final_reads(const WorkloadOptions& options) { return read_every_node("jobs", options); }
 
 }  // namespace
+}  // namespace register_ops
 
 const Workload kRegister{"register", "read, write and cas single documents with strong reads",
-                         "linearizable, dirty-read", clients, final_reads};
+                         "linearizable, dirty-read",
+                         register_ops::clients, register_ops::final_reads};
 
 }  // namespace gameday::workloads

@@ -3,6 +3,7 @@
 #include "workloads/ops.h"
 
 namespace gameday::workloads {
+namespace set_ops {
 namespace {
 
 Gen clients(const WorkloadOptions& options) {
@@ -14,8 +15,10 @@ Gen final_reads(const WorkloadOptions& options) {
 }
 
 }  // namespace
+}  // namespace set_ops
 
 const Workload kSet{"set", "add unique documents, read all of them from every node at the end",
-                    "set-full, job-sequence", clients, final_reads};
+                    "set-full, job-sequence",
+                    set_ops::clients, set_ops::final_reads};
 
 }  // namespace gameday::workloads

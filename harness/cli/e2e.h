@@ -21,6 +21,8 @@ namespace gameday {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;  // NOLINT: a header of tests
 
+inline constexpr uid_t kOrdinaryUser = 1000;
+
 inline fs::path program() {
   std::error_code ignored;
   return fs::read_symlink("/proc/self/exe", ignored).parent_path() / "gameday";

@@ -5,8 +5,6 @@
 namespace gameday {
 namespace {
 
-constexpr uid_t kOrdinaryUser = 1000;
-
 TEST_F(EndToEnd, AHealthyClusterUnderAllFaultsIsValid) {
   const Outcome o = run({"--faults", "partition,kill,pause,clock", "--time-limit", "12", "--seed", "1"});
   EXPECT_EQ(o.code, 0) << o.out << o.err;

@@ -6,8 +6,6 @@
 namespace gameday {
 namespace {
 
-constexpr uid_t kOrdinaryUser = 1000;
-
 class LabEndToEnd : public EndToEnd {
  protected:
   std::vector<std::string> lab_argv(std::vector<std::string> options = {}) const {

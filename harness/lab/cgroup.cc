@@ -21,6 +21,7 @@
 
 #include "harness/lab/fd.h"
 #include "harness/lab/leftovers.h"
+#include "harness/lab/procfs.h"
 
 namespace gameday::lab {
 namespace {
@@ -28,11 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kCpuPeriodUs = 50'000;
 constexpr auto kTimeout = std::chrono::seconds(5);
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::set<std::string> words_of(std::string text) {
   std::replace(text.begin(), text.end(), ',', ' ');

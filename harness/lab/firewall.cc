@@ -8,7 +8,7 @@
 namespace gameday::lab {
 namespace {
 
-constexpr const char* kRoot = "GAMEDAY";
+constexpr const char* kFilterRoot = "GAMEDAY";
 
 // A Rule becomes one rule of iptables, or two when TCP is answered differently from the rest.
 std::size_t lines_per(const Rule& rule) { return rule.action == Action::reject ? 2 : 1; }
@@ -60,7 +60,7 @@ Firewall::~Firewall() = default;
 
 Result<std::unique_ptr<Firewall>> Firewall::create(int netns,
                                                    const std::filesystem::path& scratch) {
-  auto chains = Chains::create(netns, scratch, "filter", kRoot);
+  auto chains = Chains::create(netns, scratch, "filter", kFilterRoot);
   if (!chains) return tl::make_unexpected(chains.error());
   return std::unique_ptr<Firewall>(new Firewall(std::make_unique<Impl>(std::move(*chains))));
 }
@@ -89,7 +89,7 @@ Result<std::vector<Counter>> Firewall::counters(int id) const {
 Result<std::size_t> Firewall::rules_in_force() const { return impl_->chains.rules_in_force(); }
 
 Status Firewall::include_output(std::uint32_t mark) {
-  return impl_->chains.commit(fmt::format("-A OUTPUT -m mark --mark {} -j {}\n", mark, kRoot));
+  return impl_->chains.commit(fmt::format("-A OUTPUT -m mark --mark {} -j {}\n", mark, kFilterRoot));
 }
 
 std::chrono::nanoseconds Firewall::last_transaction() const {

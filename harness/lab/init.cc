@@ -173,7 +173,7 @@ void obey(const std::string& command, pid_t server) {
 }
 
 // The wait status of the server, once it has ended.
-std::optional<int> reap(pid_t server) {
+std::optional<int> reap_server(pid_t server) {
   std::optional<int> result;
   int status = 0;
   pid_t pid = 0;
@@ -189,7 +189,7 @@ int serve(pid_t server, int signals) {
     signalfd_siginfo info;
     while (::read(signals, &info, sizeof info) > 0) {
     }
-    if (auto status = reap(server)) {
+    if (auto status = reap_server(server)) {
       send_text(fmt::format("exited {}", *status));
       return 0;
     }

@@ -29,11 +29,11 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 using Pair = std::uint64_t;  // sender and receiver
 
-constexpr const char* kRoot = "GAMEDAY-PACKETS";
+constexpr const char* kMangleRoot = "GAMEDAY-PACKETS";
 constexpr std::uint32_t kInjected = 0x6764;  // mark of the packets that we send ourselves
 constexpr int kPriority = 10;
 
-std::uint32_t parse_address(const std::string& text) {
+std::uint32_t address_number(const std::string& text) {
   in_addr address{};
   return ::inet_pton(AF_INET, text.c_str(), &address) == 1 ? ntohl(address.s_addr) : 0;
 }
@@ -342,7 +342,7 @@ Packets::~Packets() {
 
 Result<std::unique_ptr<Packets>> Packets::create(int netns, const std::filesystem::path& scratch,
                                                  Firewall& firewall) {
-  auto chains = Chains::create(netns, scratch, "mangle", kRoot);
+  auto chains = Chains::create(netns, scratch, "mangle", kMangleRoot);
   if (!chains) return tl::make_unexpected(chains.error());
   Result<PacketQueue> queue = fail("no packet queue");
   Fd raw, wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -374,7 +374,7 @@ Result<int> Packets::add(const std::vector<PacketRule>& rules, const Impairment&
     const std::lock_guard lock(impl_->mutex);
     id = impl_->next++;
     for (const auto& rule : rules) {
-      const auto from = parse_address(rule.from), to = parse_address(rule.to);
+      const auto from = address_number(rule.from), to = address_number(rule.to);
       if (from == 0 || to == 0) return fail("no addresses: from \"{}\" to \"{}\"", rule.from, rule.to);
       append_lines(rule, lines);
       const auto number = std::to_string(set.flows.size());

@@ -17,13 +17,6 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 // The number after "<key>:" in a status file; the last one of the line (NSpid has several).
 std::int64_t status_number(const std::string& status, const std::string& key) {
   const std::size_t at = status.find("\n" + key + ":");
@@ -76,6 +69,13 @@ std::optional<ProcessState> look_at(const fs::path& proc, pid_t pid) {
 }
 
 }  // namespace
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
 
 std::vector<ProcessState> processes_of(const std::string& pid_namespace) {
   std::vector<ProcessState> result;

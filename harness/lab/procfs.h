@@ -1,12 +1,15 @@
 // What /proc says of the processes of a PID namespace.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "harness/lab/lab.h"
 
 namespace gameday::lab {
+
+std::string read_file(const std::filesystem::path& path);  // empty: it cannot be read
 
 // The processes of the namespace that /proc/<pid>/ns/pid names `pid_namespace`, and of those nested
 // in it no deeper, without its pid 1. Zombies are left out.

@@ -104,7 +104,7 @@ int run_body(const std::function<int()>& body) {
 }
 
 // Reaps everything. The exit code for the universe once the controller is gone.
-std::optional<int> reap(pid_t controller) {
+std::optional<int> reap_controller(pid_t controller) {
   int status = 0;
   pid_t pid = 0;
   std::optional<int> code;
@@ -134,7 +134,7 @@ int init_loop(pid_t controller, int lifeline, int signals) {
     signalfd_siginfo info{};
     if (::read(signals, &info, sizeof info) != sizeof info) continue;
     if (info.ssi_signo != SIGCHLD) ::kill(controller, static_cast<int>(info.ssi_signo));
-    if (auto code = reap(controller)) return *code;
+    if (auto code = reap_controller(controller)) return *code;
   }
 }
 
@@ -198,7 +198,7 @@ std::string read_all(int fd) {
   }
 }
 
-int wait_for(pid_t pid) {
+int wait_for_init(pid_t pid) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -262,7 +262,7 @@ Result<int> create(const std::function<int()>& body, const UniverseOptions& opti
   const Forwarding forwarding(pid);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   const std::string said = read_all(report->read.get());
-  const int code = wait_for(pid);
+  const int code = wait_for_init(pid);
   if (said == kReady) return code;
   if (said.empty()) return kToolFailed;  // killed while it was set up
   return fail("cannot set up a private universe: {}", said);

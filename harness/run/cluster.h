@@ -1,6 +1,7 @@
 // The system under test, running in a lab.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,6 +16,8 @@
 #include "harness/run/log.h"
 
 namespace gameday::run {
+
+inline constexpr std::chrono::seconds kReadyLimit{20};  // for the first leader and the first write
 
 struct ClusterOptions {
   int nodes = 3;

@@ -6,7 +6,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kReadyLimit = 20s;
 constexpr double kLongest = 1e6;  // s
 
 Json said(const std::string& text) { return {{"ok", true}, {"text", text}}; }

@@ -17,8 +17,7 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kReadyLimit = 20s;    // for the first leader and the first write
-constexpr auto kSettleLimit = 20s;   // for the healed cluster to catch up (invariant I7)
+constexpr auto kSettleLimit = 20s;    // for the healed cluster to catch up (invariant I7)
 constexpr auto kFinalDeadline = 20s;  // of one final read: it may return every job of the run
 constexpr auto kProbeInterval = 100ms;
 

@@ -20,7 +20,7 @@ namespace {
 // An answer may hold every job of a long run.
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 30;
 
-beast::string_view view(std::string_view s) { return {s.data(), s.size()}; }
+beast::string_view beast_view(std::string_view s) { return {s.data(), s.size()}; }
 
 }  // namespace
 
@@ -97,7 +97,7 @@ tl::expected<ClientResponse, ClientError> Client::call(const ClientRequest& requ
 
   bhttp::request<bhttp::string_body> message;
   message.version(11);
-  message.method_string(view(request.method));
+  message.method_string(beast_view(request.method));
   const std::string target =
       c.checked ? std::string(kCheckedPrefix) + request.target : request.target;
   message.target(target);
@@ -108,7 +108,7 @@ tl::expected<ClientResponse, ClientError> Client::call(const ClientRequest& requ
     const std::vector<std::pair<std::string_view, std::string_view>> headers(
         request.headers.begin(), request.headers.end());
     checksum = request_checksum(request.method, target, headers, request.body);
-    message.set(view(kChecksumHeader), checksum);
+    message.set(beast_view(kChecksumHeader), checksum);
   }
   if (!request.body.empty()) message.set(bhttp::field::content_type, "application/json");
   message.body() = request.body;
@@ -127,7 +127,7 @@ tl::expected<ClientResponse, ClientError> Client::call(const ClientRequest& requ
   auto answer = parser.release();
   const int status = static_cast<int>(answer.result_int());
   if (c.checked &&
-      answer[view(kChecksumHeader)] != view(answer_checksum(checksum, status, answer.body()))) {
+      answer[beast_view(kChecksumHeader)] != beast_view(answer_checksum(checksum, status, answer.body()))) {
     c.close();
     return tl::make_unexpected(ClientError{true, "receive: the answer was damaged on the way"});
   }

@@ -44,7 +44,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
 namespace {
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+std::string_view std_view(beast::string_view text) { return {text.data(), text.size()}; }
 
 std::string error_body(int status, std::string_view message) {
   return fmt::format(R"({{"status":{},"message":"{}","mayHaveHappened":false}})", status, message);
@@ -112,10 +112,10 @@ class Session : public std::enable_shared_from_this<Session> {
     http_10_ = message.version() < 11;
     head_only_ = message.method() == beast::http::verb::head;
     Request request;
-    request.method = view(message.method_string());
-    std::string_view target = view(message.target());
+    request.method = std_view(message.method_string());
+    std::string_view target = std_view(message.target());
     for (const auto& field : message) {
-      request.headers.emplace_back(view(field.name_string()), view(field.value()));
+      request.headers.emplace_back(std_view(field.name_string()), std_view(field.value()));
     }
     request.body = message.body();
     checksum_ = request.header(kChecksumHeader);
@@ -152,7 +152,7 @@ class Session : public std::enable_shared_from_this<Session> {
         beast::http::obsolete_reason(static_cast<beast::http::status>(response.status));
     fmt::format_to(std::back_inserter(out_),
                    "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}{}\r\n",
-                   response.status, view(reason), response.content_type, response.body.size(),
+                   response.status, std_view(reason), response.content_type, response.body.size(),
                    !keep_alive_ ? "Connection: close\r\n"
                    : http_10_   ? "Connection: keep-alive\r\n"
                                 : "",

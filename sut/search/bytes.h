@@ -1,5 +1,7 @@
-// Little-endian integers and length-prefixed strings, for messages, jobs, log records and frames.
+// Little-endian integers, length-prefixed strings and checksums, for messages, jobs, log records and frames.
 #pragma once
+
+#include <zlib.h>
 
 #include <concepts>
 #include <cstddef>
@@ -19,6 +21,11 @@ void put(std::string& out, T value) {
 inline void put_string(std::string& out, std::string_view text) {
   put(out, static_cast<std::uint32_t>(text.size()));
   out += text;
+}
+
+inline std::uint32_t checksum(std::string_view bytes) {  // CRC-32
+  return static_cast<std::uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 // Takes values off the front of some bytes. Once one does not fit, ok() stays false and every

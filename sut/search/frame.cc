@@ -1,6 +1,5 @@
 #include "sut/search/frame.h"
 
-#include <zlib.h>
 
 #include "sut/search/bytes.h"
 
@@ -10,11 +9,6 @@ namespace {
 constexpr std::string_view protocol = "searchd-peer-2";
 constexpr std::size_t place_bytes = 24;
 constexpr std::size_t frame_header_bytes = 12;
-
-std::uint32_t checksum(std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 }  // namespace
 

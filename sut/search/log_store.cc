@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,11 +24,6 @@ constexpr std::size_t header_size = 4 + 4 + 4 + 8 + 1;
 constexpr std::size_t checked_from = 12;  // batch, kind and content are under the checksum
 constexpr std::uint8_t kind_entry = 1;
 constexpr std::uint8_t kind_hard_state = 2;
-
-std::uint32_t checksum(std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 struct Record {
   std::uint64_t batch = 0;

@@ -5,7 +5,7 @@
 namespace gameday::search {
 namespace {
 
-Job put(const std::string& object, const std::string& body, const std::string& key = {}) {
+Job put_job(const std::string& object, const std::string& body, const std::string& key = {}) {
   return {.action = Action::put,
           .index = "i",
           .object = object,
@@ -15,7 +15,7 @@ Job put(const std::string& object, const std::string& body, const std::string& k
 }
 
 Job change(const std::string& object, const std::string& body, const std::string& key = {}) {
-  Job job = put(object, body, key);
+  Job job = put_job(object, body, key);
   job.action = Action::partial;
   return job;
 }
@@ -36,7 +36,7 @@ Json document(const State& state, const std::string& object) {
 
 TEST(State, PutsMergesAndDeletes) {
   State state;
-  state.apply(1, put("a", R"({"x":1,"y":"z"})"));
+  state.apply(1, put_job("a", R"({"x":1,"y":"z"})"));
   EXPECT_EQ(document(state, "a"), Json::parse(R"({"x":1,"y":"z","objectID":"a"})"));
   state.apply(2, change("a", R"({"x":5,"list":{"_operation":"Append","value":"p"}})"));
   state.apply(3, change("a", R"({"x":{"_operation":"Increment","value":-2}})"));
@@ -45,7 +45,7 @@ TEST(State, PutsMergesAndDeletes) {
             Json::parse(R"({"x":3,"y":"z","objectID":"a","list":["p","q"]})"));
   state.apply(5, change("new", R"({"n":{"_operation":"Increment","value":4}})"));
   EXPECT_EQ(document(state, "new")["n"], 4);
-  Job remove = put("a", "");
+  Job remove = put_job("a", "");
   remove.action = Action::remove;
   state.apply(6, remove);
   EXPECT_TRUE(document(state, "a").is_null());
@@ -55,7 +55,7 @@ TEST(State, PutsMergesAndDeletes) {
 
 TEST(State, IncrementWrapsAround) {
   State state;
-  state.apply(1, put("a", R"({"n":9223372036854775807})"));
+  state.apply(1, put_job("a", R"({"n":9223372036854775807})"));
   state.apply(2, change("a", R"({"n":{"_operation":"Increment","value":1}})"));
   EXPECT_EQ(document(state, "a")["n"].get<std::int64_t>(), INT64_MIN);
 }
@@ -64,12 +64,12 @@ TEST(State, IncrementStopsAtTheLargestDouble) {
   for (const std::string sign : {"", "-"}) {
     State state;
     const std::string largest = sign + "1.7976931348623157e308";
-    state.apply(1, put("a", R"({"n":)" + sign + "1.7e308}"));
+    state.apply(1, put_job("a", R"({"n":)" + sign + "1.7e308}"));
     state.apply(2, change("a", R"({"n":{"_operation":"Increment","value":)" + sign + "1e308}}"));
     EXPECT_EQ(document(state, "a")["n"], Json::parse(largest));
     // What a reader sees is what a condition compares with.
     const std::string shown = document(state, "a")["n"].dump();
-    Job conditional = put("a", R"({"n":0.5})");
+    Job conditional = put_job("a", R"({"n":0.5})");
     conditional.condition = {.attribute = "n", .equals = "null"};
     state.apply(3, conditional);
     EXPECT_FALSE(state.job(3)->condition_met);
@@ -81,8 +81,8 @@ TEST(State, IncrementStopsAtTheLargestDouble) {
 
 TEST(State, MovesCopiesAndClears) {
   State state;
-  state.apply(1, put("a", R"({"v":1})"));
-  state.apply(2, put("b", R"({"v":2})"));
+  state.apply(1, put_job("a", R"({"v":1})"));
+  state.apply(2, put_job("b", R"({"v":2})"));
   state.apply(3, on_index(Action::copy, "i", "copy"));
   state.apply(4, on_index(Action::move, "i", "moved"));
   EXPECT_EQ(state.documents("i"), nullptr);
@@ -115,13 +115,13 @@ TEST(State, AppliesAKeyOnce) {
 
 TEST(State, AWriteThatCameTooLateDoesNothingWhateverTheClockHereSays) {
   State state;
-  Job late = put("a", R"({"v":1})", "k");
+  Job late = put_job("a", R"({"v":1})", "k");
   late.placed_ms = 1001;  // ages ago, here
   late.expires_ms = 1000;
   state.apply(1, late);
   EXPECT_FALSE(state.job(1)->condition_met);
   EXPECT_TRUE(document(state, "a").is_null());
-  Job in_time = put("b", R"({"v":2})");
+  Job in_time = put_job("b", R"({"v":2})");
   in_time.placed_ms = in_time.expires_ms = 1000;
   state.apply(2, in_time);
   EXPECT_EQ(document(state, "b")["v"], 2);
@@ -142,7 +142,7 @@ TEST(State, AWriteThatCameTooLateDoesNothingWhateverTheClockHereSays) {
 
 TEST(State, WritesOnlyWhereTheConditionHolds) {
   State state;
-  Job job = put("a", R"({"v":1})");
+  Job job = put_job("a", R"({"v":1})");
   job.condition = {.attribute = "v", .equals = "null"};
   state.apply(1, job);
   EXPECT_TRUE(state.job(1)->condition_met);
@@ -169,7 +169,7 @@ TEST(State, HashFollowsFromTheSequenceOfJobsAlone) {
                   change(object, R"({"l":{"_operation":"Append","value":)" + value + "}}"),
                   i % 3 == 0 ? &touched : nullptr);
     }
-    state.apply(static_cast<JobId>(n) + 1, put("x", last));
+    state.apply(static_cast<JobId>(n) + 1, put_job("x", last));
     return state.hash();
   };
   EXPECT_EQ(run(50, "{}"), run(50, "{}"));
@@ -179,20 +179,20 @@ TEST(State, HashFollowsFromTheSequenceOfJobsAlone) {
 
 TEST(State, HashTellsOrdersApart) {
   State one;
-  one.apply(1, put("a", R"({"v":1})"));
-  one.apply(2, put("b", R"({"v":2})"));
+  one.apply(1, put_job("a", R"({"v":1})"));
+  one.apply(2, put_job("b", R"({"v":2})"));
   State other;
-  other.apply(1, put("b", R"({"v":2})"));
-  other.apply(2, put("a", R"({"v":1})"));
+  other.apply(1, put_job("b", R"({"v":2})"));
+  other.apply(2, put_job("a", R"({"v":1})"));
   EXPECT_EQ(*one.documents("i"), *other.documents("i"));
   EXPECT_NE(one.hash(), other.hash());
 }
 
 TEST(State, FindsJobsWhoseIdsAreReused) {
   State state;
-  state.apply(1, put("a", "{}", "k1"));
-  state.apply(2, put("a", "{}", "k2"));
-  state.apply(2, put("a", "{}", "k3"));
+  state.apply(1, put_job("a", "{}", "k1"));
+  state.apply(2, put_job("a", "{}", "k2"));
+  state.apply(2, put_job("a", "{}", "k3"));
   EXPECT_EQ(state.job(2)->key, "k2");
   EXPECT_EQ(state.jobs().size(), 3u);
   EXPECT_EQ(state.job(3), nullptr);
