@@ -5,6 +5,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netlink/netfilter/queue.h>
 #include <netlink/netfilter/queue_msg.h>
 #include <netlink/msg.h>
@@ -12,6 +13,7 @@
 #include <netlink/socket.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -65,7 +67,7 @@ Result<PacketQueue> PacketQueue::open() {
   if (::setsockopt(queue.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kSocketBuffer, sizeof kSocketBuffer) != 0)
     ::setsockopt(queue.fd(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
   queue.proc_ = Fd(::open("/proc/thread-self/net/netfilter/nfnetlink_queue", O_RDONLY | O_CLOEXEC));
-  if (!queue.proc_) return fail_errno("cannot read the state of the packet queue");
+  if (!queue.proc_ && errno != EACCES) return fail_errno("cannot read the state of the packet queue");
   return queue;
 }
 
@@ -91,6 +93,7 @@ bool PacketQueue::receive(const std::function<void(const Packet&)>& take) {
     nfnl_queue_msg* parsed = nullptr;
     if (nfnlmsg_queue_msg_parse(header, &parsed) < 0) continue;
     const std::unique_ptr<nfnl_queue_msg, Free> message(parsed);
+    ++taken_;
     int size = 0;
     const auto* bytes = static_cast<const std::uint8_t*>(nfnl_queue_msg_get_payload(parsed, &size));
     take({nfnl_queue_msg_get_packetid(parsed), {bytes, static_cast<std::size_t>(size)}});
@@ -107,20 +110,28 @@ nfnl_queue_msg* PacketQueue::verdict(std::uint32_t id, unsigned what) const {
 }
 
 void PacketQueue::accept(std::uint32_t id) {
-  (void)nfnl_queue_msg_send_verdict(socket_.get(), verdict(id, NF_ACCEPT));
+  answered(nfnl_queue_msg_send_verdict(socket_.get(), verdict(id, NF_ACCEPT)));
 }
 
 void PacketQueue::accept(std::uint32_t id, std::span<const std::uint8_t> bytes) {
-  (void)nfnl_queue_msg_send_verdict_payload(socket_.get(), verdict(id, NF_ACCEPT), bytes.data(),
-                                            static_cast<unsigned>(bytes.size()));
+  answered(nfnl_queue_msg_send_verdict_payload(socket_.get(), verdict(id, NF_ACCEPT), bytes.data(),
+                                               static_cast<unsigned>(bytes.size())));
 }
 
 void PacketQueue::drop(std::uint32_t id) {
-  (void)nfnl_queue_msg_send_verdict(socket_.get(), verdict(id, NF_DROP));
+  answered(nfnl_queue_msg_send_verdict(socket_.get(), verdict(id, NF_DROP)));
 }
 
 // A line a queue: its number, who listens, waiting, mode, range, lost to the queue, lost to the socket.
 Result<PacketQueue::State> PacketQueue::state() const {
+  if (!proc_) {
+    std::uint32_t memory[SK_MEMINFO_VARS] = {};
+    socklen_t size = sizeof memory;
+    if (::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, memory, &size) != 0)
+      return fail_errno("cannot read the state of the packet queue");
+    const bool unread = memory[SK_MEMINFO_RMEM_ALLOC] > 0;  // by bytes: at least one packet
+    return State{taken_ + (unread ? 1 : 0), memory[SK_MEMINFO_DROPS]};
+  }
   char text[4096];
   const ssize_t n = ::pread(proc_.get(), text, sizeof text - 1, 0);
   if (n < 0) return fail_errno("cannot read the state of the packet queue");

@@ -43,7 +43,9 @@ class PacketQueue {
     std::int64_t waiting = 0;   // for a verdict
     std::int64_t overruns = 0;  // lost because the queue or the socket's buffer was full
   };
-  Result<State> state() const;  // what the kernel says
+  // What the kernel says. Where it tells only the machine's root (in user namespaces of 6.1): what was
+  // taken and not yet answered, what is to be read, and what the socket has lost.
+  Result<State> state() const;
 
  private:
   struct Free {
@@ -52,10 +54,12 @@ class PacketQueue {
   };
   PacketQueue() = default;
   nfnl_queue_msg* verdict(std::uint32_t id, unsigned what) const;
+  void answered(int error) { taken_ -= error >= 0 ? 1 : 0; }
 
   std::unique_ptr<nl_sock, Free> socket_;
   std::unique_ptr<nfnl_queue_msg, Free> verdict_;
-  Fd proc_;  // /proc/net/netfilter/nfnetlink_queue of the namespace
+  Fd proc_;                 // /proc/net/netfilter/nfnetlink_queue of the namespace, where we may read it
+  std::int64_t taken_ = 0;  // received and not answered yet
 };
 
 }  // namespace gameday::lab
