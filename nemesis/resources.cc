@@ -77,6 +77,10 @@ class ActiveResources : public ActiveFault {
       if (!cgroup) return tl::make_unexpected(cgroup.error());
       Item item{node, *cgroup, 0, (*cgroup)->usage(), {}, {}};
       lab::Limits limits = limits_of(parameters_, item.before);
+      if (kind_ == "io" && !(*cgroup)->without_io().empty()) {
+        reasons_.push_back((*cgroup)->without_io());
+        continue;
+      }
       if (kind_ == "io") {
         const auto device = lab::device_behind(lab_.node(node)->data);
         if (!device) {

@@ -135,15 +135,32 @@ Status make_cgroup(const fs::path& leaf) {
 }
 
 // In a user namespace of our own we are root, too, but for nobody else.
+bool machine_root() {
+  return ::geteuid() == 0 && words_of(read_file("/proc/self/uid_map")) == words_of("0 4294967295");
+}
+
 const char* advice() {
-  const auto map = words_of(read_file("/proc/self/uid_map"));
-  return ::geteuid() == 0 && map == words_of("0 4294967295")
-             ? "run outside of the container, or mount its /sys/fs/cgroup writable"
-             : "run as root, or under systemd in a scope of your own: "
-               "systemd-run --user --scope -p Delegate=yes gameday ...";
+  return machine_root() ? "run outside of the container, or mount its /sys/fs/cgroup writable"
+                        : "run as root, or under systemd in a scope of your own: "
+                          "systemd-run --user --scope -p Delegate=yes gameday ...";
+}
+
+// systemd takes back what others switch on, so it has to be asked, and passes only "cpu", "memory" and
+// "pids" on to users unless told otherwise (user@.service, "Delegate=").
+std::string advice_on_controllers(const fs::path& mount, const std::set<std::string>& wanted) {
+  std::error_code ignored;
+  if (!fs::exists("/run/systemd/system", ignored))
+    return fmt::format("as root: echo '+{}' > {}", fmt::join(wanted, " +"),
+                       (mount / "cgroup.subtree_control").string());
+  if (machine_root()) return "systemd-run --scope -p Delegate=yes gameday ...";
+  if (!wanted.contains("io")) return "systemd-run --user --scope -p Delegate=yes gameday ...";
+  return "sudo sh -c 'mkdir -p /etc/systemd/system/user@.service.d && cd /etc/systemd/system/user@.service.d "
+         "&& printf \"[Service]\\nDelegate=yes\\n\" > delegate.conf && systemctl daemon-reload && "
+         "systemctl restart user@'$(id -u), then systemd-run --user --scope -p Delegate=yes gameday ...";
 }
 
 constexpr const char* kControllers[]{"cpu", "memory", "io"};
+constexpr std::size_t kIo = 2;
 
 // A node's leaves: for freezing, then for each controller, which may be the same.
 struct Leaves {
@@ -184,19 +201,22 @@ Result<fs::path> make_v2_leaf(const Hierarchy& v2, const std::set<std::string>& 
     if (parent == v2.mount || !parent.has_relative_path()) break;
   }
   if (!why.empty()) return fail("{}", why);
-  return fail("no cgroup above this one passes on {}: echo '+cpu +memory +io' > {}",
-              fmt::join(wanted, ", "), (v2.mount / "cgroup.subtree_control").string());
+  return fail("no cgroup above this one passes on {}; {}", fmt::join(wanted, ", "),
+              advice_on_controllers(v2.mount, wanted));
 }
 
-Result<Leaves> make_leaves(bool limits, const std::string& name) {
+enum class Want { freezing, limits_but_io, limits };
+
+Result<Leaves> make_leaves(Want want, const std::string& name) {
+  const std::size_t count = want == Want::limits ? std::size(kControllers) : want == Want::freezing ? 0 : kIo;
   const auto all = hierarchies();
   const auto v2 = std::find_if(all.begin(), all.end(), [](const auto& h) { return h.v2; });
   if (v2 == all.end())
-    return fail("cgroup v2 is not mounted, which freezing needs: "
-                "mount -t cgroup2 none /sys/fs/cgroup/unified (a folder to be made first)");
+    return fail("cgroup v2 is not mounted, which freezing needs; "
+                "as root, mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified");
   const Hierarchy* v1[std::size(kControllers)] = {};
   std::set<std::string> wanted;  // of v2
-  for (std::size_t i = 0; limits && i < std::size(kControllers); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const std::string controller = kControllers[i];
     v1[i] = v1_hierarchy_with(all, controller == "io" ? "blkio" : controller);
     if (v1[i] != nullptr) continue;
@@ -207,7 +227,7 @@ Result<Leaves> make_leaves(bool limits, const std::string& name) {
   auto v2_leaf = make_v2_leaf(*v2, wanted, name);
   if (!v2_leaf) return tl::make_unexpected(v2_leaf.error());
   Leaves leaves{*v2_leaf, {}};
-  for (std::size_t i = 0; limits && i < std::size(kControllers); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     leaves.controllers[i] = {*v2_leaf, true};
     if (v1[i] == nullptr) continue;
     const fs::path leaf = v1[i]->own / name;
@@ -235,7 +255,13 @@ void take_smaller(std::optional<T>& least, const std::optional<T>& other) {
 }  // namespace
 
 Result<std::unique_ptr<Cgroup>> Cgroup::create(const std::string& node, bool limits) {
-  const auto leaves = make_leaves(limits, unique_name(node));
+  const std::string name = unique_name(node);
+  auto leaves = make_leaves(limits ? Want::limits : Want::freezing, name);
+  std::string without_io;
+  if (!leaves && limits) {
+    without_io = leaves.error().message;
+    leaves = make_leaves(Want::limits_but_io, name);
+  }
   if (!leaves) return tl::make_unexpected(leaves.error());
   std::unique_ptr<Cgroup> cgroup(new Cgroup);
   cgroup->freezer_ = leaves->freezer;
@@ -243,6 +269,7 @@ Result<std::unique_ptr<Cgroup>> Cgroup::create(const std::string& node, bool lim
   cgroup->cpu_ = cpu.path;
   cgroup->memory_ = memory.path;
   cgroup->io_ = io.path;
+  cgroup->without_io_ = without_io;
   cgroup->cpu_v2_ = cpu.v2;
   cgroup->memory_v2_ = memory.v2;
   cgroup->io_v2_ = io.v2;
@@ -300,6 +327,7 @@ bool Cgroup::frozen() const {
 Result<int> Cgroup::limit(const Limits& limits) {
   const std::lock_guard lock(mutex_);
   if (!has_limits()) return fail("the lab was made without limits");
+  if (io_.empty() && (limits.read_bps || limits.write_bps)) return fail("{}", without_io_);
   limits_[next_] = limits;
   if (auto status = apply(); !status) {
     limits_.erase(next_);
@@ -359,6 +387,7 @@ Status Cgroup::apply_memory(const std::optional<std::int64_t>& bytes) {
 }
 
 Status Cgroup::apply_io(const Limits& all) const {
+  if (io_.empty()) return {};
   if (all.device == 0 && !io_v2_) {
     // v1 forgets a device by a zero.
     for (const char* file : {"blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"}) {
@@ -480,15 +509,16 @@ Result<dev_t> device_behind(const fs::path& path) {
 }
 
 namespace {
-Status available(bool limits) {
-  const auto leaves = make_leaves(limits, unique_name("probe"));
+Status available(Want want) {
+  const auto leaves = make_leaves(want, unique_name("probe"));
   if (!leaves) return tl::make_unexpected(leaves.error());
   leaves->remove();
   return {};
 }
 }  // namespace
 
-Status freezing_available() { return available(false); }
-Status limits_available() { return available(true); }
+Status freezing_available() { return available(Want::freezing); }
+Status limits_available() { return available(Want::limits_but_io); }
+Status io_limits_available() { return available(Want::limits); }
 
 }  // namespace gameday::lab

@@ -41,7 +41,8 @@ struct Usage {
 
 class Cgroup {
  public:
-  // Named after the node and something unique. `limits`: with all the controllers.
+  // Named after the node and something unique. `limits`: with all the controllers, but for that of I/O
+  // where it is not passed on.
   static Result<std::unique_ptr<Cgroup>> create(const std::string& node, bool limits);
   ~Cgroup();
   Cgroup(const Cgroup&) = delete;
@@ -65,6 +66,8 @@ class Cgroup {
   // The memory limit in force. May be more than was asked for: v1 accepts none below what is in use.
   std::optional<std::int64_t> memory_limit() const;
   std::size_t limits_in_force() const;
+  // Why there are no limits of I/O, if so.
+  const std::string& without_io() const { return without_io_; }
   Usage usage() const;
 
  private:
@@ -77,6 +80,7 @@ class Cgroup {
   Status apply_io(const Limits& all) const;
 
   std::filesystem::path freezer_, cpu_, memory_, io_;  // those of limits are empty without them
+  std::string without_io_;
   bool cpu_v2_ = false, memory_v2_ = false, io_v2_ = false;
   std::vector<std::string> entrances_;
 
@@ -94,6 +98,7 @@ Result<dev_t> device_behind(const std::filesystem::path& path);
 // Whether this user can freeze and limit processes here, with the reason why not and what to do about
 // it; for `gameday doctor`. Makes a cgroup, joins it with a child, and removes both.
 Status freezing_available();
-Status limits_available();  // CPU, memory and I/O; each missing one is named
+Status limits_available();     // of CPU and memory; each missing controller is named
+Status io_limits_available();  // of I/O, too, which systemd does not pass on to users by itself
 
 }  // namespace gameday::lab
