@@ -216,6 +216,8 @@ Json end_of_main_phase(const History& history) {
 // only reads the exit code.
 std::string shortfall(const RunRecord& record, const Json& end) {
   if (!record.damage.empty()) return fmt::format("the history ends early: {}", record.damage);
+  if (!record.faults_damage.empty())
+    return fmt::format("the run's record is damaged: {}", record.faults_damage);
   const bool is_run = record.test.contains("time-limit");
   if (is_run && end.is_null())
     return "the record ends before the run did: its controller was killed, or failed";
@@ -242,7 +244,9 @@ Json fault_result(const FaultRecord& fault) {
 }  // namespace
 
 Json check_record(const RunRecord& record, const std::vector<std::string>& checkers) {
-  const CheckInput input{record.history, record.test, record.faults, record.nodes, {}};
+  // The history says, too, when faults came and ended, and it is whole or known not to be.
+  const auto faults = record.faults_damage.empty() ? record.faults : std::vector<FaultRecord>();
+  const CheckInput input{record.history, record.test, faults, record.nodes, {}};
   auto results = check_all(input, checkers);
   // Counts and proofs alone are no reason to call anything VALID.
   const bool promise = !checkers.empty() || std::any_of(results.begin(), results.end(), [](auto& r) {

@@ -18,6 +18,7 @@ struct RunRecord {
   History history;
   std::string damage;  // why the history ends before its file does; empty: it does not
   std::vector<FaultRecord> faults;
+  std::string faults_damage;  // what is wrong with the record of faults or of the test; empty: nothing
   Json results = Json::object();  // results.json; empty until checked
   std::vector<std::string> nodes;
 };

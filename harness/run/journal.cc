@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <set>
+#include <stdexcept>
 
 namespace gameday::run {
 
@@ -57,29 +59,74 @@ void apply(FaultRecord& record, const Json& line) {
     *slot = std::clamp<std::int64_t>(line.value("time", std::int64_t{-1}), -1, kMaxTime);
 }
 
+struct Read {
+  std::map<int, FaultRecord> records;
+  std::set<int> planned;
+  std::vector<std::size_t> bad;  // numbers of lines, from 1
+  std::size_t lines = 0;
+};
+
+Read read(const std::filesystem::path& file) {
+  Read result;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return result;
+  std::ifstream in(file);
+  for (std::string text; std::getline(in, text);) {
+    ++result.lines;
+    const Json line = parse_json(text);
+    try {
+      if (!line.is_object()) throw std::invalid_argument("no object");
+      const int id = line.value("id", 0);
+      if (line.value("event", std::string()) == "planned") {
+        result.planned.insert(id);
+        continue;
+      }
+      FaultRecord record = result.records[id];
+      record.id = id;
+      apply(record, line);
+      result.records[id] = std::move(record);
+    } catch (const std::exception&) {  // a field of an unexpected type
+      result.bad.push_back(result.lines);
+    }
+  }
+  return result;
+}
+
+// What the run noted when everything was healed; null: it did not come so far.
+const Json* heal_all(const History& history) {
+  const History::Name name = history.find_name("heal-all");
+  for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
+    if (!history.is_client(i) && history.f(i) == name) return &history.value(i);
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<FaultRecord> read_faults(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(file, ignored)) return {};
-  std::ifstream in(file);
-  std::map<int, FaultRecord> records;
-  for (std::string text; std::getline(in, text);) {
-    const Json line = parse_json(text);
-    if (!line.is_object()) continue;
-    try {
-      if (line.value("event", std::string()) == "planned") continue;
-      const int id = line.value("id", 0);
-      FaultRecord& record = records[id];
-      record.id = id;
-      apply(record, line);
-    } catch (const Json::exception&) {
-      continue;  // a field of an unexpected type
-    }
-  }
   std::vector<FaultRecord> out;
-  for (auto& [id, record] : records) out.push_back(std::move(record));
+  for (auto& [id, record] : read(file).records) out.push_back(std::move(record));
   return out;
+}
+
+std::string journal_damage(const std::filesystem::path& file, const History& history) {
+  const Read journal = read(file);
+  const Json* end = heal_all(history);
+  // A controller that was killed may have left half a line, and faults without an end.
+  if (!journal.bad.empty() && (end != nullptr || journal.bad.front() < journal.lines))
+    return fmt::format("line {} cannot be read", journal.bad.front());
+  if (end == nullptr) return {};
+  for (const auto& [id, record] : journal.records)
+    if (record.in_force >= 0 && record.healed < 0 && record.error.empty())
+      return fmt::format("fault {} ({}) has no end, although everything was healed", id, record.fault);
+  // A run that was ended early does not come to all that it had planned.
+  const bool whole = end->is_object() && end->value("interrupted", Json()) == false &&
+                     !end->contains("fail-fast");
+  const auto without = std::count_if(journal.planned.begin(), journal.planned.end(), [&](int id) {
+    return !journal.records.contains(id);
+  });
+  if (whole && without > 0)
+    return fmt::format("{} of {} planned faults have no record", without, journal.planned.size());
+  return {};
 }
 
 Json read_planned(std::string_view journal) {

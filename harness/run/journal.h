@@ -9,6 +9,7 @@
 
 #include "harness/core/error.h"
 #include "harness/core/fault.h"
+#include "harness/core/history.h"
 #include "harness/run/store.h"
 
 namespace gameday::run {
@@ -29,6 +30,10 @@ class Journal {
 // Puts the lines together, one record a fault that more than planned. Lines that cannot be read are
 // left out: a journal may have lost its last line with its controller.
 std::vector<FaultRecord> read_faults(const std::filesystem::path& file);
+// What is missing from the journal of a run with this history, in words: lines that cannot be read,
+// plans of which nothing came, faults that never ended although the history says that all were healed.
+// Empty: nothing. Who takes such a journal at its word calls faults longer, or shorter, than they were.
+std::string journal_damage(const std::filesystem::path& file, const History& history);
 // The planned lines, in order, as they were written; empty: it has none.
 Json read_planned(std::string_view journal);
 

@@ -137,12 +137,17 @@ Result<Json> read_json(const fs::path& path) {
 RunRecord load_run(const fs::path& folder) {
   RunRecord record;
   record.folder = folder;
+  std::error_code ignored;
   if (auto test = read_json(folder / "test.json"); test && test->is_object())
     record.test = std::move(*test);
+  else if (fs::exists(folder / "test.json", ignored))
+    record.faults_damage = "test.json is not a JSON object";
   auto history = read_what_is_there(folder / "history.jsonl");
   record.history = std::move(history.history);
   if (!history.damage.empty()) record.damage = "history.jsonl: " + history.damage;
   record.faults = read_faults(folder / "faults.jsonl");
+  if (const auto damage = journal_damage(folder / "faults.jsonl", record.history); !damage.empty())
+    record.faults_damage = "faults.jsonl: " + damage;
   if (auto results = read_json(folder / "results.json"); results && results->is_object())
     record.results = std::move(*results);
   if (const auto nodes = record.test.find("nodes"); nodes != record.test.end() && nodes->is_array())

@@ -1,10 +1,13 @@
 #include "harness/run/store.h"
 
+#include "harness/run/journal.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <thread>
 
 namespace gameday::run {
@@ -92,6 +95,36 @@ TEST_F(Store, ALineIsWrittenWhole) {
     EXPECT_EQ(line.find_first_not_of(line[0]), std::string::npos);
   }
   EXPECT_EQ(count, 800);
+}
+
+// Whoever takes a damaged journal at its word excuses, or accuses, for faults that were not there.
+TEST_F(Store, SaysWhatIsMissingFromTheJournalOfFaults) {
+  const std::string planned = R"({"id":1,"event":"planned","fault":"kill"})" "\n"
+                              R"({"id":2,"event":"planned","fault":"pause"})" "\n";
+  const std::string first = R"({"id":1,"event":"in-force","fault":"kill","time":5})" "\n"
+                            R"({"id":1,"event":"healed","fault":"kill","time":9})" "\n";
+  const std::string second = R"({"id":2,"event":"in-force","fault":"pause","time":6})" "\n";
+  const std::string came = R"({"id":2,"event":"never-came","fault":"pause","error":"never"})" "\n";
+  fs::create_directories(root);
+  const auto damage = [&](const std::string& journal, const std::string& heal_all) {
+    std::ofstream(root / "faults.jsonl") << journal;
+    std::istringstream history(
+        heal_all.empty() ? ""
+                         : R"({"index":0,"time":9,"process":"nemesis","type":"info","f":"heal-all","value":)" +
+                               heal_all + "}\n");
+    return journal_damage(root / "faults.jsonl", read_what_is_there(history).history);
+  };
+  const std::string whole = R"({"interrupted":false})";
+  EXPECT_EQ(damage(planned + first + came, whole), "");
+  EXPECT_EQ(damage("", whole), "");
+  EXPECT_EQ(damage(planned + first, whole), "1 of 2 planned faults have no record");
+  EXPECT_EQ(damage(planned + first, R"({"interrupted":true})"), "");
+  EXPECT_EQ(damage(planned + first + second, whole),
+            "fault 2 (pause) has no end, although everything was healed");
+  EXPECT_EQ(damage(planned + first + "x\n" + came, whole), "line 5 cannot be read");
+  EXPECT_EQ(damage(planned + R"({"id":1,"event":"healed","time":"x"})" "\n" + came, ""),
+            "line 3 cannot be read");
+  EXPECT_EQ(damage(planned + second + R"({"id":2,"ev)", ""), "") << "its controller was killed";
 }
 
 }  // namespace
