@@ -11,6 +11,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace apply_order {
 namespace {
 
 bool fits(const CheckInput& input) {
@@ -136,10 +137,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace apply_order
 
 const Checker& apply_order_checker() {
   static const FunctionChecker checker(
-      "apply-order", "every node applies the same jobs in the same order (I2)", fits, check, true);
+      "apply-order", "every node applies the same jobs in the same order (I2)",
+      apply_order::fits, apply_order::check, true);
   return checker;
 }
 

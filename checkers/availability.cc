@@ -17,6 +17,7 @@
 #include "checkers/stats.h"
 
 namespace gameday {
+namespace availability {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
@@ -275,11 +276,13 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace availability
 
 const Checker& availability_checker() {
   static const FunctionChecker checker(
       "availability",
-      "no write without a majority, searches always, writes again with one (I4, I5)", fits, check);
+      "no write without a majority, searches always, writes again with one (I4, I5)",
+      availability::fits, availability::check);
   return checker;
 }
 

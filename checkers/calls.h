@@ -47,6 +47,7 @@ std::string contradiction(const History& history, const Call& call);
 // enough.
 std::int64_t time_ns(const History& history, std::size_t index);
 
+inline bool is_pair(const Json& value) { return value.is_array() && value.size() == 2; }
 std::string text(const Json& value);        // a string without quotes, anything else as JSON
 std::string seconds(std::int64_t time_ns);  // "12.304 s"
 std::string time_of(const History& history, std::int64_t index);

@@ -13,6 +13,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace dirty_read {
 namespace {
 
 bool fits(const CheckInput& input) {
@@ -26,8 +27,6 @@ struct Source {
   std::string job_key;  // the write's idempotency key
 };
 using Sources = std::map<std::pair<std::string, std::string>, Source>;  // by key and value
-
-bool is_pair(const Json& value) { return value.is_array() && value.size() == 2; }
 
 Sources sources_of(const History& history, Findings& findings) {
   Sources sources;
@@ -184,11 +183,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace dirty_read
 
 const Checker& dirty_read_checker() {
   static const FunctionChecker checker(
-      "dirty-read", "no read shows a value that was never written, failed, or was taken back", fits,
-      check);
+      "dirty-read", "no read shows a value that was never written, failed, or was taken back",
+      dirty_read::fits, dirty_read::check);
   return checker;
 }
 

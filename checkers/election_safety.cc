@@ -13,6 +13,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace election_safety {
 namespace {
 
 // A term that a follower has only heard of may be told before it is on disk, and a crash in between
@@ -192,12 +193,13 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace election_safety
 
 const Checker& election_safety_checker() {
   static const FunctionChecker checker(
       "election-safety",
       "one leader in a term; no node forgets one, and none that hears nobody raises it for all",
-      fits, check, true);
+      election_safety::fits, election_safety::check, true);
   return checker;
 }
 

@@ -9,6 +9,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace exactly_once {
 namespace {
 
 bool fits(const CheckInput& input) { return input.history.has_f("lists"); }
@@ -97,11 +98,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace exactly_once
 
 const Checker& exactly_once_checker() {
   static const FunctionChecker checker(
       "exactly-once", "a write is applied once, a failed one never, an unknown one not at all (I9)",
-      fits, check);
+      exactly_once::fits, exactly_once::check);
   return checker;
 }
 

@@ -8,6 +8,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace faults_proven {
 namespace {
 
 // The number of faults that the test had planned; 0 for a bare history.
@@ -92,10 +93,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace faults_proven
 
 const Checker& faults_proven_checker() {
   static const FunctionChecker checker(
-      "faults-proven", "the faults of the run had an effect and were healed", fits, check);
+      "faults-proven", "the faults of the run had an effect and were healed",
+      faults_proven::fits, faults_proven::check);
   return checker;
 }
 

@@ -13,6 +13,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace job_sequence {
 namespace {
 
 bool fits(const CheckInput& input) {
@@ -247,11 +248,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace job_sequence
 
 const Checker& job_sequence_checker() {
   static const FunctionChecker checker(
       "job-sequence", "job ids have no gap, are never reused, and hold what was acknowledged (I1)",
-      fits, check, true);
+      job_sequence::fits, job_sequence::check, true);
   return checker;
 }
 

@@ -13,6 +13,7 @@
 #include "checkers/register_history.h"
 
 namespace gameday {
+namespace linearizable {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -183,11 +184,13 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace linearizable
 
 const Checker& linearizable_checker() {
   static const FunctionChecker checker(
       "linearizable",
-      "every key is one register: reads, writes and cas in one real-time order (I19)", fits, check, true);
+      "every key is one register: reads, writes and cas in one real-time order (I19)",
+      linearizable::fits, linearizable::check, true);
   return checker;
 }
 

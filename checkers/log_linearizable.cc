@@ -10,6 +10,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace log_linearizable {
 namespace {
 
 bool fits(const CheckInput& input) {
@@ -70,11 +71,13 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace log_linearizable
 
 const Checker& log_linearizable_checker() {
   static const FunctionChecker checker(
       "log-linearizable",
-      "a write that began after another was acknowledged has a higher job (I20)", fits, check, true);
+      "a write that began after another was acknowledged has a higher job (I20)",
+      log_linearizable::fits, log_linearizable::check, true);
   return checker;
 }
 

@@ -14,6 +14,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace recovery {
 namespace {
 
 template <typename Visit>
@@ -83,10 +84,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace recovery
 
 const Checker& recovery_checker() {
   static const FunctionChecker checker(
-      "recovery", "no server ends by itself, and the healed cluster comes to rest (I7)", fits, check);
+      "recovery", "no server ends by itself, and the healed cluster comes to rest (I7)",
+      recovery::fits, recovery::check);
   return checker;
 }
 

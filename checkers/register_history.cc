@@ -14,8 +14,6 @@ namespace {
 using linear::Operation;
 using linear::Register;
 
-bool is_pair(const Json& value) { return value.is_array() && value.size() == 2; }
-
 // Words for one operation, with its result: "read of r1 by process 4 on n2 (1.100 s to 1.200 s)".
 class Words {
  public:

@@ -18,6 +18,7 @@
 #include "checkers/findings.h"
 
 namespace gameday {
+namespace set_full {
 namespace {
 
 bool fits(const CheckInput& input) {
@@ -212,11 +213,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace set_full
 
 const Checker& set_full_checker() {
   static const FunctionChecker checker(
-      "set-full", "every acknowledged add and append is on every node at the end (I3)", fits,
-      check);
+      "set-full", "every acknowledged add and append is on every node at the end (I3)",
+      set_full::fits, set_full::check);
   return checker;
 }
 

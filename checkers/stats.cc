@@ -31,6 +31,7 @@ Json latency_summary(std::vector<std::int64_t> nanoseconds) {
   return summary;
 }
 
+namespace stats {
 namespace {
 
 struct Count {
@@ -102,11 +103,12 @@ CheckResult check(const CheckInput& input) {
 }
 
 }  // namespace
+}  // namespace stats
 
 const Checker& stats_checker() {
   static const FunctionChecker checker(
       "stats", "counts, rates and latencies; UNKNOWN when a kind of operation never succeeded",
-      fits, check);
+      stats::fits, stats::check);
   return checker;
 }
 

@@ -8,12 +8,12 @@ namespace {
 
 constexpr std::string_view kLogger = "jepsen.util";
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == '\f'; }
+bool is_separator(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == '\f'; }
 
 // What comes after blanks and EDN's comments.
 std::string_view after_blanks(std::string_view t) {
   for (;;) {
-    while (!t.empty() && is_space(t[0])) t.remove_prefix(1);
+    while (!t.empty() && is_separator(t[0])) t.remove_prefix(1);
     if (t.empty() || t[0] != ';') return t;
     t.remove_prefix(std::min(t.find('\n'), t.size()));
   }
@@ -44,7 +44,7 @@ bool is_utf16(std::string_view t) {
 
 bool is_text_row(std::string_view line) {
   std::size_t i = line.starts_with(':') ? 1 : 0;
-  while (i < line.size() && !is_space(line[i])) ++i;
+  while (i < line.size() && !is_separator(line[i])) ++i;
   while (i < line.size() && (line[i] == ' ' || line[i] == '\t')) ++i;
   line.remove_prefix(i);
   return line.starts_with(":invoke") || line.starts_with(":ok") || line.starts_with(":fail") ||
@@ -189,7 +189,7 @@ RowReader::Next RowReader::next_line(Events::Row& row) {
   Scanner& s = *scanner_;
   for (;;) {
     const char* p = s.at();
-    while (p != s.end() && is_space(*p)) ++p;
+    while (p != s.end() && is_separator(*p)) ++p;
     begin_ = rest_ = p;
     s.move_to(p);
     if (p == s.end()) return Next::end;
@@ -198,7 +198,7 @@ RowReader::Next RowReader::next_line(Events::Row& row) {
     std::string_view line(p, static_cast<std::size_t>(line_end - p));
     if (const auto logger = line.find(kLogger); logger != line.npos && format_ == Format::etcd) {
       line.remove_prefix(logger + kLogger.size());
-      while (!line.empty() && (is_space(line[0]) || line[0] == '-')) line.remove_prefix(1);
+      while (!line.empty() && (is_separator(line[0]) || line[0] == '-')) line.remove_prefix(1);
     } else if (format_ == Format::etcd) {
       line = {};
     }

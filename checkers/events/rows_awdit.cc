@@ -5,12 +5,11 @@
 #include <algorithm>
 
 #include "checkers/events/rows.h"
+#include "checkers/events/scan.h"
 
 namespace gameday::reading {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 const char* behind_blanks(const char* p, const char* end) {
   while (p != end && is_blank(*p)) ++p;

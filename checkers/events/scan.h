@@ -13,6 +13,9 @@ namespace gameday::reading {
 
 constexpr int kMaxDepth = 200;
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }  // within a line
+
 // What is wrong, and where; `at` points into the text that was being read.
 struct Fault {
   const char* at = nullptr;  // nullptr: nothing is wrong

@@ -8,7 +8,6 @@
 namespace gameday::reading {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 }  // namespace
 

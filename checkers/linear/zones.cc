@@ -25,9 +25,9 @@ struct Block {
   bool forward() const { return first_return < last_call; }
 };
 
-class Decision {
+class ZoneDecision {
  public:
-  explicit Decision(const std::vector<Operation>& ops) : ops_(ops) {}
+  explicit ZoneDecision(const std::vector<Operation>& ops) : ops_(ops) {}
   Zones decide();
 
  private:
@@ -52,7 +52,7 @@ class Decision {
 };
 
 // A pending operation contradicts nothing unless it must have happened: with it goes what saw it.
-bool Decision::conflict(std::vector<std::size_t> ops) {
+bool ZoneDecision::conflict(std::vector<std::size_t> ops) {
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const std::size_t reason = forced_by_[ops[i]];
     if (reason != kNone && std::find(ops.begin(), ops.end(), reason) == ops.end())
@@ -62,7 +62,7 @@ bool Decision::conflict(std::vector<std::size_t> ops) {
   return false;
 }
 
-bool Decision::find_writers() {
+bool ZoneDecision::find_writers() {
   State highest = 0;
   for (const auto& op : ops_) highest = std::max({highest, op.a, op.b});
   writer_.assign(at(highest) + 1, kNone);
@@ -75,7 +75,7 @@ bool Decision::find_writers() {
   return true;
 }
 
-void Decision::find_needed() {
+void ZoneDecision::find_needed() {
   needed_.assign(ops_.size(), 0);
   forced_by_.assign(ops_.size(), kNone);
   std::vector<std::size_t> todo;
@@ -94,7 +94,7 @@ void Decision::find_needed() {
   }
 }
 
-bool Decision::build_clusters() {
+bool ZoneDecision::build_clusters() {
   clusters_.resize(writer_.size());
   for (std::size_t value = 0; value < writer_.size(); ++value)
     if (writer_[value] != kNone && needed_[writer_[value]])
@@ -116,7 +116,7 @@ bool Decision::build_clusters() {
   return true;
 }
 
-bool Decision::build_blocks() {
+bool ZoneDecision::build_blocks() {
   std::vector<char> covered(clusters_.size());
   for (std::size_t value = 0; value < clusters_.size(); ++value) {
     const std::size_t writer = clusters_[value].writer;
@@ -134,7 +134,7 @@ bool Decision::build_blocks() {
 }
 
 // Walks the chain in the only order that it can have, and checks that real time allows it.
-bool Decision::build_block(State root) {
+bool ZoneDecision::build_block(State root) {
   Block block;
   std::int64_t earlier_call = -1;  // the latest call of all that must come before
   std::size_t earlier = kNone;
@@ -170,7 +170,7 @@ bool Decision::build_block(State root) {
 // Block x must come before y if one of x's operations returned before one of y's was called:
 // f(x) < s(y). There is an order iff no two blocks must come before each other: in a longer circle
 // the block with the least f precedes all others, also the one that precedes it.
-bool Decision::blocks_agree() {
+bool ZoneDecision::blocks_agree() {
   const auto clash = [&](const Block& x, const Block& y) {
     std::vector<std::size_t> ops;
     for (const std::size_t i : {x.returns_first, x.called_last, y.returns_first, y.called_last})
@@ -196,7 +196,7 @@ bool Decision::blocks_agree() {
   return true;
 }
 
-void Decision::emit() {
+void ZoneDecision::emit() {
   // A backward zone goes where its last call is, or behind the forward zone around that point.
   std::vector<std::tuple<std::int64_t, int, const Block*>> sorted;
   for (const auto& block : blocks_) {
@@ -225,7 +225,7 @@ void Decision::emit() {
     }
 }
 
-Zones Decision::decide() {
+Zones ZoneDecision::decide() {
   result_.applies = find_writers();
   if (!result_.applies) return std::move(result_);
   find_needed();
@@ -235,6 +235,6 @@ Zones Decision::decide() {
 
 }  // namespace
 
-Zones register_zones(const std::vector<Operation>& ops) { return Decision(ops).decide(); }
+Zones register_zones(const std::vector<Operation>& ops) { return ZoneDecision(ops).decide(); }
 
 }  // namespace gameday::linear

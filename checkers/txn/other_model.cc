@@ -22,7 +22,7 @@ std::string_view by_mop(const Values& values, Value mop) {
 }
 
 std::string_view by_function(std::string_view f) {
-  constexpr std::pair<std::string_view, std::string_view> kModels[] = {{"init", "closed-predicate"},
+  constexpr std::pair<std::string_view, std::string_view> kModelOf[] = {{"init", "closed-predicate"},
                                                                        {"transfer", "bank"},
                                                                        {"cas", "cas-register"},
                                                                        {"write", "register"},
@@ -31,7 +31,7 @@ std::string_view by_function(std::string_view f) {
                                                                        {"add", "set"},
                                                                        {"poll", "kafka"},
                                                                        {"generate", "unique-ids"}};
-  for (const auto& [name, model] : kModels)
+  for (const auto& [name, model] : kModelOf)
     if (f == name) return model;
   return {};
 }

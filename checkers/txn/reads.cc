@@ -5,9 +5,9 @@
 namespace gameday::txn {
 namespace {
 
-class Judge {
+class ReadJudge {
  public:
-  Judge(const Registers& registers, Anomalies& anomalies) : r_(registers), anomalies_(anomalies) {}
+  ReadJudge(const Registers& registers, Anomalies& anomalies) : r_(registers), anomalies_(anomalies) {}
 
   // `expected` is what the transaction itself wrote or read last, if it `knows` any.
   void read(Node t, const RwMop& m, bool knows, Version expected) {
@@ -81,7 +81,7 @@ class Judge {
 
 void check_reads(const Registers& registers, Repeatable repeatable, const Limits& limits,
                  Anomalies& anomalies) {
-  Judge judge(registers, anomalies);
+  ReadJudge judge(registers, anomalies);
   std::vector<Version> state(registers.keys());
   std::vector<Node> stamp(registers.keys(), kNone);
   for (Node t = 0; t < registers.size(); ++t) {

@@ -11,9 +11,9 @@ namespace {
 
 using Mop = Table::Mop;
 
-class Judge {
+class TableJudge {
  public:
-  Judge(const Table& table, const Limits& limits, Anomalies& anomalies)
+  TableJudge(const Table& table, const Limits& limits, Anomalies& anomalies)
       : table_(table),
         limits_(limits),
         anomalies_(anomalies),
@@ -237,7 +237,7 @@ class Judge {
 }  // namespace
 
 std::vector<Selected> judge_reads(const Table& table, const Limits& limits, Anomalies& anomalies) {
-  auto selected = Judge(table, limits, anomalies).run();
+  auto selected = TableJudge(table, limits, anomalies).run();
   for (const auto& sentence : table.unknowns()) anomalies.unknown(sentence);
   return selected;
 }

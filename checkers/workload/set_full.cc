@@ -17,7 +17,7 @@ struct Read {
   std::int64_t invoke, done;  // rows
 };
 
-struct Element {
+struct ElementLife {
   std::int64_t add = -1;      // row of the last add's invocation: an add anew begins anew
   std::int64_t ok = -1;       // row of its acknowledgement
   std::int64_t known = -1;    // row at which it was known to be in the set
@@ -59,7 +59,7 @@ class SetFull {
       const auto row = static_cast<std::int64_t>(i);
       const OpType type = events_.type(i);
       if (events_.f(i) == add) {
-        Element& e = element(events_.value(i));
+        ElementLife& e = element(events_.value(i));
         if (type == OpType::invoke) {
           e.add = row;
           e.ok = -1;
@@ -77,7 +77,7 @@ class SetFull {
   // From the last read to the first.
   bool look_into_reads() {
     const auto n = static_cast<std::int32_t>(reads_.size());
-    for (Element& e : all_) {
+    for (ElementLife& e : all_) {
       e.known = e.ok;
       e.absent = n - 1;
     }
@@ -89,7 +89,7 @@ class SetFull {
       for (const Value v :
            elements(report_.values, events_.value(static_cast<std::size_t>(read.done)))) {
         if (report_.expired()) return false;
-        Element& e = element(v);
+        ElementLife& e = element(v);
         if (e.seen_in == r) {
           duplicate(v, read);
           continue;
@@ -119,7 +119,7 @@ class SetFull {
 
   std::int64_t time(std::int64_t row) const { return events_.time(static_cast<std::size_t>(row)); }
 
-  void judge(const Element& e, Value v) {
+  void judge(const ElementLife& e, Value v) {
     // A read after the last one with the element that ended after the add began is one without it.
     const bool stable =
         e.present >= 0 && latest_end_[static_cast<std::size_t>(e.present) + 1] < e.add;
@@ -134,7 +134,7 @@ class SetFull {
     }
   }
 
-  void judge_stable(const Element& e, Value v) {
+  void judge_stable(const ElementLife& e, Value v) {
     const bool absent = e.absent >= 0 && reads_[static_cast<std::size_t>(e.absent)].done > e.add;
     const std::int64_t row = absent ? reads_[static_cast<std::size_t>(e.absent)].invoke : -1;
     const std::int64_t since = absent ? time(row) + 1 : 0;
@@ -158,7 +158,7 @@ class SetFull {
     }
   }
 
-  void judge_lost(const Element& e, Value v) {
+  void judge_lost(const ElementLife& e, Value v) {
     const Read& last = reads_.back();
     const std::int64_t seen =
         e.present >= 0 ? reads_[static_cast<std::size_t>(e.present)].invoke : -1;
@@ -203,7 +203,7 @@ class SetFull {
     if (!lost_latencies_.empty()) s["lost-latencies"] = quantiles(std::move(lost_latencies_));
   }
 
-  Element& element(Value v) {
+  ElementLife& element(Value v) {
     const auto id = static_cast<std::size_t>(ids_.id(v));
     if (id >= all_.size()) {
       all_.resize(id + 1);
@@ -214,7 +214,7 @@ class SetFull {
   Report report_;
   const Events& events_;
   Dense ids_;
-  std::vector<Element> all_;
+  std::vector<ElementLife> all_;
   std::vector<Read> reads_;               // by invocation
   std::vector<std::int64_t> latest_end_;  // of read r and all later ones
   std::size_t stable_ = 0;

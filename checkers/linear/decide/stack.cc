@@ -250,7 +250,7 @@ std::optional<Decision> not_last_in_first_out(const Items& items) {
 }
 
 // What is on top of something for certain when that is popped must be gone.
-std::vector<std::uint32_t> deadlines(const Items& items, Deadlines limits) {
+std::vector<std::uint32_t> pop_deadlines(const Items& items, Deadlines limits) {
   const auto all = items.items();
   std::vector<std::uint32_t> deadline(all.size(), kFar), at(items.positions(), kNoOp);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -274,7 +274,7 @@ std::vector<std::uint32_t> deadlines(const Items& items, Deadlines limits) {
 Decision decide_stack(std::span<const Operation> ops) {
   Items items(ops);
   if (!items.applies()) return {};
-  return items.decide(not_last_in_first_out, deadlines);
+  return items.decide(not_last_in_first_out, pop_deadlines);
 }
 
 }  // namespace gameday::linear
