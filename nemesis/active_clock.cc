@@ -13,6 +13,7 @@ using std::chrono::system_clock;
 
 // Beyond the time that the question takes; well below what plan() draws.
 constexpr milliseconds kTolerance{40};
+constexpr int kLookMs = 7;  // from one reading to the next
 
 double seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -121,12 +122,14 @@ void ActiveClock::confirm(Skew& skew, int attempts) const {
     if (!reading) return;
     const Offset expected = skew.clock->offset_at(reading->at);
     const Offset without = skew.clock->offset_without(skew.id, reading->at);
-    shown = std::chrono::abs(reading->offset - expected) <= reading->tolerance &&
-            std::chrono::abs(expected - without) > reading->tolerance;
+    const bool as_told = std::chrono::abs(reading->offset - expected) <= reading->tolerance;
+    const bool told_apart = std::chrono::abs(expected - without) > reading->tolerance;
+    shown = as_told && told_apart;
+    skew.too_small = as_told && !told_apart;
     if (shown || !skew.confirmed) skew.seen = reading;
     skew.confirmed |= shown;
     // Elsewhere in the period of a strobe, or on in a drift.
-    if (!shown) std::this_thread::sleep_for(milliseconds(7));
+    if (!shown) std::this_thread::sleep_for(milliseconds(kLookMs));
   }
 }
 
@@ -141,7 +144,9 @@ Result<Proof> ActiveClock::heal() {
     sleeper_.request_stop();
     sleeper_.join();
   }
-  for (auto& skew : skews_) confirm(skew, 20);
+  // Through all of a strobe's period, up to a second.
+  for (auto& skew : skews_)
+    confirm(skew, std::clamp(static_cast<int>(2 * ms(skew.skew.period) / kLookMs), 20, 140));
   Proof proof;
   std::vector<std::string> facts;
   Json nodes = Json::object();
@@ -192,8 +197,10 @@ std::string ActiveClock::fact(const Skew& skew) const {
   if (skew.skew.monotonic.count() > 0 && skew.skew.offset.count() == 0) return text;
   if (!context_.wall_clock) return text + " (nobody can be asked what it shows)";
   if (!skew.seen) return text + " (it does not answer what it shows)";
-  return text + fmt::format(", it showed {:+.3f} s{}", seconds(skew.seen->offset),
-                            skew.confirmed ? "" : ": without effect");
+  text += fmt::format(", it showed {:+.3f} s", seconds(skew.seen->offset));
+  if (skew.confirmed) return text;
+  if (!skew.too_small) return text + ": without effect";
+  return text + fmt::format(": too little to tell from the truth (± {:.0f} ms)", ms(skew.seen->tolerance));
 }
 
 Status ActiveClock::undo() {

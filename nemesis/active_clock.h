@@ -38,6 +38,7 @@ class ActiveClock : public ActiveFault {
     std::optional<lab::Pause> pause;  // until the skew takes effect
     std::optional<Reading> seen;      // while in force
     bool confirmed = false;           // seen, as it should be, and not so without this fault
+    bool too_small = false;           // what it changed is less than a reading is exact
     std::size_t processes = 0, followed = 0;  // of the node, and of these that read the page
   };
 

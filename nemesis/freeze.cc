@@ -32,7 +32,10 @@ class ActiveFreeze : public ActiveFault {
 
   Status begin() {
     for (const auto& node : targets_) {
-      if (!lab_.alive(node)) continue;
+      if (!lab_.alive(node)) {
+        dead_.push_back(node);
+        continue;
+      }
       auto cgroup = lab_.cgroup(node);
       if (!cgroup) return tl::make_unexpected(cgroup.error());
       const auto files = lab_.files(node);  // an Error: none of its calls is ever held
@@ -68,8 +71,8 @@ class ActiveFreeze : public ActiveFault {
                           {"life_ended", ended}};
     }
     if (!error.empty()) return fail("{}", error);
-    proof.summary = facts.empty() ? fmt::format("{} did not run: nothing to freeze", join(targets_))
-                                  : join(facts);
+    if (!dead_.empty()) facts.push_back(join(dead_) + " did not run");
+    proof.summary = join(facts) + (nodes.empty() ? ": nothing to freeze" : "");
     proof.detail["nodes"] = std::move(nodes);
     deaths_.report(proof);
     return proof;
@@ -114,6 +117,7 @@ class ActiveFreeze : public ActiveFault {
   DeathWatch deaths_;
   const std::vector<std::string> targets_;
   std::vector<Item> freezes_;
+  std::vector<std::string> dead_;  // when it began
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {

@@ -27,7 +27,7 @@ std::string wanted(const Parameter& parameter) {
     case Parameter::Kind::numbers:
       return fmt::format("a list of numbers of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::order:
-      return fmt::format("a list of nodes and \"{}\"", kLeader);
+      return fmt::format("a list of nodes and \"{}\", each once", kLeader);
     case Parameter::Kind::number:
       return fmt::format("a number of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::flag:
@@ -60,7 +60,9 @@ bool fits(const Parameter& parameter, const Json& value, const std::vector<std::
                          [&](const Json& number) { return within(number, parameter); });
     case Parameter::Kind::order:
       return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
-               return name == kLeader || std::find(nodes.begin(), nodes.end(), name) != nodes.end();
+               return (name == kLeader ||
+                       std::find(nodes.begin(), nodes.end(), name) != nodes.end()) &&
+                      std::count(value.begin(), value.end(), name) == 1;
              });
     case Parameter::Kind::number:
       return within(value, parameter);
@@ -96,7 +98,8 @@ Status check_parameters(std::span<const Parameter> known, const Json& parameters
       std::vector<std::string_view> names;
       std::transform(known.begin(), known.end(), std::back_inserter(names),
                      [](const Parameter& p) { return p.name; });
-      return fail("there is no parameter \"{}\"; there are {}", name, fmt::join(names, ", "));
+      return fail("there is no parameter \"{}\"; there are {}{}", name, fmt::join(names, ", "),
+                  name == "targets" ? "; this fault does not choose nodes by \"targets\"" : "");
     }
     if (!fits(*found, value, nodes))
       return fail("\"{}\" must be {}, not {}{}", name, wanted(*found), value.dump(),

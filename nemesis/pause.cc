@@ -28,7 +28,10 @@ class ActivePause : public ActiveFault {
 
   Status begin() {
     for (const auto& node : targets_) {
-      if (!lab_.alive(node)) continue;
+      if (!lab_.alive(node)) {
+        dead_.push_back(node);
+        continue;
+      }
       auto pause = lab_.pause(node);
       if (pause)
         pauses_.push_back({std::move(*pause), std::chrono::steady_clock::now()});
@@ -54,8 +57,8 @@ class ActivePause : public ActiveFault {
       nodes[item.pause.node] = to_json(item, stopped, resumed.value_or(false));
     }
     if (!error.empty()) return fail("{}", error);
-    proof.summary = facts.empty() ? fmt::format("{} did not run: nothing to pause", join(targets_))
-                                  : join(facts);
+    if (!dead_.empty()) facts.push_back(join(dead_) + " did not run");
+    proof.summary = join(facts) + (nodes.empty() ? ": nothing to pause" : "");
     proof.detail["nodes"] = std::move(nodes);
     deaths_.report(proof);
     return proof;
@@ -113,6 +116,7 @@ class ActivePause : public ActiveFault {
   DeathWatch deaths_;
   const std::vector<std::string> targets_;
   std::vector<Item> pauses_;
+  std::vector<std::string> dead_;  // when it began
 };
 
 Result<std::unique_ptr<ActiveFault>> inject(const NemesisContext& context, const Json& parameters) {

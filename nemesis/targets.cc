@@ -128,8 +128,12 @@ void DeathWatch::report(Proof& proof) const {
   const auto exits = lab_->unexpected_exits();
   if (exits.size() <= before_) return;
   Json list = Json::array();
-  for (std::size_t i = before_; i < exits.size(); ++i) list.push_back(describe(exits[i]));
-  for (const auto& item : list) proof.summary += "; by itself: " + item.get<std::string>();
+  for (std::size_t i = before_; i < exits.size(); ++i) {
+    list.push_back(describe(exits[i]));
+    proof.summary += fmt::format("; {}: {}",
+                                 exits[i].provoked ? "meanwhile, after a call had been failed" : "by itself",
+                                 describe(exits[i]));
+  }
   proof.detail["died_by_itself"] = std::move(list);
 }
 

@@ -113,14 +113,24 @@ Result<Json> read_entries(const RunOptions& o) {
   const auto text = run::read_file(file);
   if (!text) return tl::make_unexpected(text.error());
   constexpr int kDeep = 50;
-  Json json = nests_deeper(*text, kDeep) ? Json(Json::value_t::discarded)
-                                         : Json::parse(*text, nullptr, false, true);
+  constexpr std::size_t kMost = 100'000;
+  const bool deep = nests_deeper(*text, kDeep);
+  Json json(Json::value_t::discarded);
+  std::string wrong = deep ? fmt::format("it nests deeper than {}", kDeep) : "";
+  try {
+    if (!deep) json = Json::parse(*text, nullptr, true, true);
+  } catch (const Json::exception& e) {  // "[json.exception.parse_error.101] parse error at line 3, ..."
+    wrong = e.what();
+    wrong.erase(0, wrong.find("] ") + 2);
+  }
   if (json.is_object() && json.contains("schedule")) json = Json(json["schedule"]);
   const bool lines = json.is_discarded() || json.is_object();
   if (lines) json = run::read_planned(*text);
   if (!json.is_array() || (lines && json.empty()))
-    return fail("{} must be a JSON array of faults, a test.json, or a faults.jsonl with planned lines",
-                file.string());
+    return fail("{} must be a JSON array of faults, a test.json, or a faults.jsonl with planned lines{}{}",
+                file.string(), wrong.empty() ? "" : ": ", wrong);
+  if (json.size() > kMost)
+    return fail("{} has {} entries; at most {} are taken", file.string(), json.size(), kMost);
   return json;
 }
 

@@ -1,5 +1,8 @@
 #include "harness/lab/chains.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -14,19 +17,21 @@ Chains::Chains(Chains&& other) noexcept
       root_(std::move(other.root_)),
       restore_(std::move(other.restore_)),
       save_(std::move(other.save_)),
+      lock_(std::move(other.lock_)),
       environment_(std::move(other.environment_)) {}
 
-Result<Chains> Chains::create(int netns, const std::filesystem::path& scratch, std::string table,
-                              std::string root) {
+Result<Chains> Chains::create(int netns, std::string table, std::string root) {
   Chains chains;
   chains.netns_ = netns;
   chains.table_ = std::move(table);
   chains.root_ = std::move(root);
-  // The legacy variant locks a file, /run/xtables.lock by default: shared by all runs of the
-  // machine, and not writable for an ordinary user. Tables are independent of each other.
+  chains.lock_.reset(::memfd_create("xtables.lock", MFD_CLOEXEC));
+  // The legacy variant locks a file, /run/xtables.lock by default: shared by all runs of the machine, and
+  // not writable for an ordinary user. Ours is in memory, so that a heal needs no folder of the user's.
+  // Tables are independent of each other.
   chains.environment_ = {
       {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"},
-      {"XTABLES_LOCKFILE", (scratch / ("xtables." + chains.table_ + ".lock")).string()}};
+      {"XTABLES_LOCKFILE", fmt::format("/proc/{}/fd/{}", ::getpid(), chains.lock_.get())}};
   std::string reasons;
   // Legacy first: it replaces the table in 2 ms, where nf_tables waits for RCU, 10 to 30 ms, whenever
   // something is taken out. But only root may load its module.

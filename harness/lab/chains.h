@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "harness/core/error.h"
+#include "harness/lab/fd.h"
 
 namespace gameday::lab {
 
@@ -26,10 +26,8 @@ class Chains {
   using Rules = std::vector<std::string>;  // of iptables, without "-A CHAIN": "-s 10.77.0.1 -j DROP"
 
   // For the network namespace behind `netns` (must stay open): a chain `root` in the table, to which
-  // FORWARD jumps first. The Error says if iptables is missing or the kernel cannot. `scratch`: a
-  // private folder, for the lock file.
-  static Result<Chains> create(int netns, const std::filesystem::path& scratch, std::string table,
-                               std::string root);
+  // FORWARD jumps first. The Error says if iptables is missing or the kernel cannot.
+  static Result<Chains> create(int netns, std::string table, std::string root);
   Chains(Chains&& other) noexcept;
 
   Result<int> add(const Rules& rules);  // its id
@@ -60,6 +58,7 @@ class Chains {
 
   int netns_ = -1;
   std::string table_, root_, restore_, save_;
+  Fd lock_;  // the legacy variant's lock file
   std::map<std::string, std::string> environment_;
   mutable std::mutex mutex_;
   std::map<int, std::size_t> sets_;  // how many rules each has

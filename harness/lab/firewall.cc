@@ -58,9 +58,8 @@ struct Firewall::Impl {
 Firewall::Firewall(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Firewall::~Firewall() = default;
 
-Result<std::unique_ptr<Firewall>> Firewall::create(int netns,
-                                                   const std::filesystem::path& scratch) {
-  auto chains = Chains::create(netns, scratch, "filter", kFilterRoot);
+Result<std::unique_ptr<Firewall>> Firewall::create(int netns) {
+  auto chains = Chains::create(netns, "filter", kFilterRoot);
   if (!chains) return tl::make_unexpected(chains.error());
   return std::unique_ptr<Firewall>(new Firewall(std::make_unique<Impl>(std::move(*chains))));
 }

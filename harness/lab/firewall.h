@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,8 +37,8 @@ struct Counter {
 class Firewall {
  public:
   // For the network namespace behind `netns` (must stay open). Prepares the chain; the Error says
-  // if iptables is missing or the kernel cannot. `scratch`: a private folder, for the lock file.
-  static Result<std::unique_ptr<Firewall>> create(int netns, const std::filesystem::path& scratch);
+  // if iptables is missing or the kernel cannot.
+  static Result<std::unique_ptr<Firewall>> create(int netns);
   ~Firewall();
   Firewall(const Firewall&) = delete;
   Firewall& operator=(const Firewall&) = delete;

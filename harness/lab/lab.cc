@@ -34,7 +34,8 @@ void write_exit_file(const NodeState& state, const Exit& exit) {
   std::ofstream(state.directory / "exit") << line.dump() << "\n";
 }
 
-Exit exit_of(const NodeState& state, int wait_status) {
+Exit exit_of(const NodeState& state, std::optional<int> told) {
+  const int wait_status = told.value_or(SIGKILL);  // with the init all are killed
   Exit exit;
   exit.node = state.node.name;
   exit.incarnation = state.incarnation;
@@ -71,11 +72,12 @@ std::string describe(const Exit& exit) {
   return fmt::format("{} exited with code {}", exit.node, exit.code.value_or(-1));
 }
 
-void Lab::Impl::ended(NodeState& state, int wait_status) {
+void Lab::Impl::ended(NodeState& state, std::optional<int> wait_status) {
   Exit exit;
   {
     const std::lock_guard lock(state.mutex);
     exit = exit_of(state, wait_status);
+    state.init_killed |= !wait_status && !state.asked_to_end;
     state.running = false;
     state.last_exit = exit;
   }
@@ -174,7 +176,7 @@ Status Lab::Impl::start(NodeState& state, const ProcessSpec& spec) {
   state.pauses = 0;
   if (state.files) state.files->begin_life();
   auto process = NodeProcess::start(init_spec(state, spec), state.netns, state.traps,
-                                    [this, &state](int status) { ended(state, status); });
+                                    [this, &state](std::optional<int> status) { ended(state, status); });
   const std::lock_guard lock(state.mutex);
   if (!process) {
     state.running = false;
@@ -212,6 +214,13 @@ Status writable(const fs::path& data) {
   return {};
 }
 
+// No server can do that, and no fault does: what the node showed is not the server's doing.
+Status has_its_inits(const NodeState& state) {
+  const std::lock_guard lock(state.mutex);
+  if (!state.init_killed) return {};
+  return fail("its init, a process of this tool, was killed from outside, and the server with it");
+}
+
 Status files_work(const FileFaults& files) {
   if (files.rules_in_force() > 0 || files.delayed_now() > 0)
     return fail("{} faults of its files in force, {} calls held", files.rules_in_force(),
@@ -245,6 +254,7 @@ void Lab::Impl::add_healed_checks() {
   });
   for (const auto& owned : states) {
     NodeState& state = *owned;
+    healed.add(state.node.name, [&state] { return has_its_inits(state); });
     healed.add(state.node.name, [&state] { return runs(state); });
     healed.add(state.node.name, [&state] { return writable(state.node.data); });
     if (state.files) healed.add(state.node.name, [&state] { return files_work(*state.files); });
@@ -299,7 +309,7 @@ Result<std::unique_ptr<Lab>> Lab::create(LabOptions options) {
   impl->fabric = std::move(*fabric);
   for (std::size_t i = 0; i < names.size(); ++i)
     impl->states[i]->netns = impl->fabric->node_netns(i);
-  auto firewall = Firewall::create(impl->fabric->netns(), impl->options.directory / "nodes");
+  auto firewall = Firewall::create(impl->fabric->netns());
   if (!firewall) return tl::make_unexpected(firewall.error());
   impl->firewall = std::move(*firewall);
   impl->add_healed_checks();
@@ -313,8 +323,7 @@ Firewall& Lab::firewall() { return *impl_->firewall; }
 Result<Packets*> Lab::packets() {
   const std::lock_guard lock(impl_->mutex);
   if (!impl_->packets) {
-    auto made = Packets::create(impl_->fabric->netns(), impl_->options.directory / "nodes",
-                                *impl_->firewall);
+    auto made = Packets::create(impl_->fabric->netns(), *impl_->firewall);
     if (!made) return tl::make_unexpected(made.error());
     impl_->packets = std::move(*made);
   }

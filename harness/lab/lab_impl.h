@@ -32,6 +32,7 @@ struct NodeState {
   unsigned incarnation = 0;
   bool running = false;
   bool asked_to_end = false;
+  bool init_killed = false;  // in some life, and not by us
   std::int64_t oom_kills = 0;  // before this life
   std::string pid_namespace;
   std::optional<Exit> last_exit;
@@ -56,7 +57,7 @@ struct Lab::Impl {
     return nullptr;
   }
 
-  void ended(NodeState& state, int wait_status);
+  void ended(NodeState& state, std::optional<int> wait_status);
   Status add_node(int number);
   InitSpec init_spec(const NodeState& state, const ProcessSpec& spec) const;
   Status start(NodeState& state, const ProcessSpec& spec);

@@ -96,7 +96,7 @@ NodeProcess::~NodeProcess() {
 }
 
 void NodeProcess::watch(const OnEnd& on_end) {
-  int status = SIGKILL;  // as a wait status: killed by it. The init says otherwise if it can.
+  std::optional<int> status;
   for (;;) {
     const std::string message = receive(socket_.get(), -1);
     if (message.empty()) break;  // closed: the init is ending

@@ -17,8 +17,8 @@ namespace gameday::lab {
 
 class NodeProcess {
  public:
-  // Wait status of the server (waitpid(2)); that of a SIGKILL when the init was killed.
-  using OnEnd = std::function<void(int wait_status)>;
+  // Wait status of the server (waitpid(2)), as its init told it; nullopt: the init was killed.
+  using OnEnd = std::function<void(std::optional<int> wait_status)>;
 
   // Returns when the server's exec has succeeded. `on_end` is called once, from a thread of this
   // object, when every process of this life is dead. `traps` outlives it, and answers what the

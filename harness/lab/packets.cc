@@ -340,9 +340,8 @@ Packets::~Packets() {
   ::eventfd_write(impl_->wake.get(), 1);
 }
 
-Result<std::unique_ptr<Packets>> Packets::create(int netns, const std::filesystem::path& scratch,
-                                                 Firewall& firewall) {
-  auto chains = Chains::create(netns, scratch, "mangle", kMangleRoot);
+Result<std::unique_ptr<Packets>> Packets::create(int netns, Firewall& firewall) {
+  auto chains = Chains::create(netns, "mangle", kMangleRoot);
   if (!chains) return tl::make_unexpected(chains.error());
   Result<PacketQueue> queue = fail("no packet queue");
   Fd raw, wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -456,21 +455,17 @@ Status packets_available() {
   }
   const auto answer = try_in_universe([&] {
     // All of it once, in the universe's own network.
-    std::string scratch = (std::filesystem::temp_directory_path() / "gameday-packets-XXXXXX").string();
-    if (!::mkdtemp(scratch.data())) return 1;
     Status status;
     if (auto netns = current_netns(); !netns) {
       status = tl::make_unexpected(netns.error());
-    } else if (auto firewall = Firewall::create(netns->get(), scratch); !firewall) {
+    } else if (auto firewall = Firewall::create(netns->get()); !firewall) {
       status = tl::make_unexpected(firewall.error());
-    } else if (auto packets = Packets::create(netns->get(), scratch, **firewall); !packets) {
+    } else if (auto packets = Packets::create(netns->get(), **firewall); !packets) {
       status = tl::make_unexpected(packets.error());
     } else if (auto id = (*packets)->add({{"10.77.0.1", "10.77.0.2"}}, {}, 1); !id) {
       status = fail("the kernel cannot queue packets: as root, modprobe xt_NFQUEUE ({})",
                     id.error().message);
     }
-    std::error_code ignored;
-    std::filesystem::remove_all(scratch, ignored);
     if (!status)
       (void)!::write(ends[1].get(), status.error().message.data(), status.error().message.size());
     return status ? 0 : 1;

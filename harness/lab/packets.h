@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -43,8 +42,7 @@ struct PacketReport {
 class Packets {
  public:
   // For the fabric's network namespace (must stay open), of whose firewall that is.
-  static Result<std::unique_ptr<Packets>> create(int netns, const std::filesystem::path& scratch,
-                                                 Firewall& firewall);
+  static Result<std::unique_ptr<Packets>> create(int netns, Firewall& firewall);
   ~Packets();
   Packets(const Packets&) = delete;
   Packets& operator=(const Packets&) = delete;

@@ -110,8 +110,8 @@ TEST_F(Store, SaysWhatIsMissingFromTheJournalOfFaults) {
     std::ofstream(root / "faults.jsonl") << journal;
     std::istringstream history(
         heal_all.empty() ? ""
-                         : R"({"index":0,"time":9,"process":"nemesis","type":"info","f":"heal-all","value":)" +
-                               heal_all + "}\n");
+                         : R"({"index":0,"time":9,"process":"nemesis","type":"info","f":"heal-all",)"
+                           R"("value":)" + heal_all + "}\n");
     return journal_damage(root / "faults.jsonl", read_what_is_there(history).history);
   };
   const std::string whole = R"({"interrupted":false})";
