@@ -186,6 +186,8 @@ TEST(Catalog, ParametersByHandAreCheckedByTheirTable) {
     EXPECT_NE(complaint(fault, parameters).find(said), std::string::npos)
         << fault << parameters << ": " << complaint(fault, parameters);
   EXPECT_EQ(complaint("partition", {{"order", {"leader", "n2"}}}), "");
+  EXPECT_NE(complaint("partition", {{"order", {"n2", "n2"}}}).find("each once"), std::string::npos);
+  EXPECT_NE(complaint("partition", {{"targets", "all"}}).find("does not choose nodes"), std::string::npos);
   EXPECT_EQ(complaint("kill", Json::object()), "");
 }
 

@@ -258,6 +258,21 @@ TEST_F(EndToEnd, BadArgumentsSayWhatIsWrong) {
   }
 }
 
+TEST_F(EndToEnd, AScheduleThatIsNoJsonIsToldWhereAndQuotedHarmlessly) {
+  const auto said = [&](const std::string& text) {
+    std::ofstream(scratch / "hostile.json") << text;
+    const Outcome o =
+        gameday({"run", "search", "--print-schedule", "--schedule", (scratch / "hostile.json").string()});
+    EXPECT_EQ(o.code, 254) << o.out << o.err;
+    return o.err;
+  };
+  EXPECT_NE(said("[{},\n {\"when\" 1}]").find("line 2, column"), std::string::npos);
+  EXPECT_NE(said(std::string(200'000, '[')).find("deeper than"), std::string::npos);
+  const std::string quoted = said(R"([{"when":1,"until":2,"fault":"\u001b[2Jkill"}])");
+  EXPECT_EQ(quoted.find('\x1b'), std::string::npos);
+  EXPECT_NE(quoted.find("\\x1b[2Jkill"), std::string::npos) << quoted;
+}
+
 TEST_F(EndToEnd, ListsWhatThereIs) {
   for (const auto& [what, expected] : {std::pair{"systems", "search"}, {"workloads", "register"},
                                        {"faults", "partition"}, {"checkers", "linearizable"},

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -191,6 +192,26 @@ TEST_F(LabTest, KillTakesTheWholeNode) {
   EXPECT_FALSE(lab->kill("n1"));
   EXPECT_EQ(content(lab->directory("n1") / "exit"),
             "{\"incarnation\":1,\"asked\":true,\"signal\":9}\n");
+}
+
+// A server killed so looks killed by signal 9. But no server can kill its init: the tool has lost a
+// process of its own, and must not call that the server's end.
+TEST_F(LabTest, AnInitThatIsKilledFromOutsideIsAnErrorOfTheTool) {
+  up(2);
+  must(lab->verify_healed());
+  for (const auto& entry : std::filesystem::directory_iterator("/proc"))
+    if (content(entry.path() / "cmdline").find(std::string("lab-init\0n2", 11)) != std::string::npos)
+      ::kill(std::atoi(entry.path().filename().c_str()), SIGKILL);
+  ASSERT_TRUE(eventually([&] { return !lab->alive("n2"); }));
+  must(lab->restart("n2"));
+  const Status healed = lab->verify_healed(std::chrono::milliseconds(50));
+  ASSERT_FALSE(healed);
+  EXPECT_EQ(healed.error().message.find("n2: its init, a process of this tool, was killed"), 0U)
+      << healed.error().message;
+  must(lab->kill("n1"));
+  must(lab->restart("n1"));
+  EXPECT_EQ(lab->verify_healed(std::chrono::milliseconds(50)).error().message.find("n1"),
+            std::string::npos);
 }
 
 TEST_F(LabTest, ARestartKeepsLogAndData) {
