@@ -275,11 +275,12 @@ Status Reader::join(Worker& worker, const Buffer& text, const Parsed& parsed) {
   Status fits;
   std::size_t bad = 0;
   events_.append_all(worker.part);
-  if (const auto unnamed = unnamed_.assign_all(events_, base)) {
+  const auto unnamed = unnamed_.assign_all(events_, base);
+  if (fits = pairing_.more(); !fits) bad = pairing_.bad_row();
+  // The first in the text, however much of it is read at a time.
+  if (unnamed && (fits || *unnamed <= bad)) {
     bad = *unnamed;
     fits = fail("a completion without an invocation: {}", events_.describe(bad));
-  } else if (fits = pairing_.more(); !fits) {
-    bad = pairing_.bad_row();
   }
   if (fits) return {};
   worker.rows.start(text.text(), parsed.last, parsed.before);

@@ -62,6 +62,10 @@ TEST(Reader, SaysWhereAndWhatIsWrong) {
   EXPECT_EQ(error_of(good + "\n" + good),
             "h:2:1: process 0 invokes again while its call {:process 0, :type :invoke, :f :r, :value nil, "
             ":index 0} is open: {:process 0, :type :invoke, :f :r, :value nil, :index 1}");
+  EXPECT_EQ(error_of("{:process 0, :type :info, :f :a}\n{:type :invoke, :f :a}\n"
+                     "{:process 0, :type :ok, :f :a}\n{:type :ok, :f :b}"),
+            error_of("{:process 0, :type :info, :f :a}"))
+      << "the first in the text, not the first that is looked for";
   EXPECT_EQ(error_of("[" + good), "h:1:39: expected a comma or ']', found the end of the file");
   EXPECT_EQ(error_of("[{:type :info}] x"),
             "h:1:17: expected nothing behind the end of the history, found 'x'");
