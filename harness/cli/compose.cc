@@ -10,6 +10,7 @@
 #include "checkers/txn/consistency.h"
 #include "harness/cli/fault_options.h"
 #include "harness/cli/version.h"
+#include "harness/run/journal.h"
 #include "harness/run/store.h"
 #include "reports/html.h"
 #include "reports/junit.h"
@@ -202,15 +203,6 @@ Result<Composition> compose(const RunOptions& given) {
 
 namespace {
 
-// The event with which the time of clients and faults ends; null: the record does not hold it.
-Json end_of_main_phase(const History& history) {
-  const History::Name name = history.find_name("heal-all");
-  for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
-    if (!history.is_client(i) && history.f(i) == name && history.value(i).is_object())
-      return history.value(i);
-  return nullptr;
-}
-
 // Why the record does not hold what the test asked for; empty: it does. Ctrl-C is a person who has
 // seen enough, and who reads that the run was interrupted; other signals come from a machine that
 // only reads the exit code.
@@ -252,7 +244,7 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
   const bool promise = !checkers.empty() || std::any_of(results.begin(), results.end(), [](auto& r) {
     return r.checker != "stats" && r.checker != "faults-proven" && r.checker != "recovery";
   });
-  const Json ended = end_of_main_phase(record.history);
+  const Json ended = run::heal_all(record.history);
   if (const auto why = shortfall(record, ended); !why.empty() && checkers.empty()) {
     CheckResult& result = results.emplace_back();
     result.checker = "record";

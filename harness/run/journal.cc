@@ -92,41 +92,41 @@ Read read(const std::filesystem::path& file) {
   return result;
 }
 
-// What the run noted when everything was healed; null: it did not come so far.
-const Json* heal_all(const History& history) {
-  const History::Name name = history.find_name("heal-all");
-  for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
-    if (!history.is_client(i) && history.f(i) == name) return &history.value(i);
-  return nullptr;
-}
-
-}  // namespace
-
-std::vector<FaultRecord> read_faults(const std::filesystem::path& file) {
-  std::vector<FaultRecord> out;
-  for (auto& [id, record] : read(file).records) out.push_back(std::move(record));
-  return out;
-}
-
-std::string journal_damage(const std::filesystem::path& file, const History& history) {
-  const Read journal = read(file);
-  const Json* end = heal_all(history);
+// Of what was read of the run with this history.
+std::string damage_of(const Read& journal, const History& history) {
+  const Json end = heal_all(history);
   // A controller that was killed may have left half a line, and faults without an end.
-  if (!journal.bad.empty() && (end != nullptr || journal.bad.front() < journal.lines))
+  if (!journal.bad.empty() && (!end.is_null() || journal.bad.front() < journal.lines))
     return fmt::format("line {} cannot be read", journal.bad.front());
-  if (end == nullptr) return {};
+  if (end.is_null()) return {};
   for (const auto& [id, record] : journal.records)
     if (record.in_force >= 0 && record.healed < 0 && record.error.empty())
       return fmt::format("fault {} ({}) has no end, although everything was healed", id, record.fault);
   // A run that was ended early does not come to all that it had planned.
-  const bool whole = end->is_object() && end->value("interrupted", Json()) == false &&
-                     !end->contains("fail-fast");
+  const bool whole = end.value("interrupted", Json()) == false && !end.contains("fail-fast");
   const auto without = std::count_if(journal.planned.begin(), journal.planned.end(), [&](int id) {
     return !journal.records.contains(id);
   });
   if (whole && without > 0)
     return fmt::format("{} of {} planned faults have no record", without, journal.planned.size());
   return {};
+}
+
+}  // namespace
+
+Json heal_all(const History& history) {
+  const History::Name name = history.find_name("heal-all");
+  for (std::size_t i = 0; name != History::kNoName && i < history.size(); ++i)
+    if (!history.is_client(i) && history.f(i) == name && history.value(i).is_object())
+      return history.value(i);
+  return nullptr;
+}
+
+FaultJournal read_journal(const std::filesystem::path& file, const History& history) {
+  Read lines = read(file);
+  FaultJournal journal{{}, damage_of(lines, history)};
+  for (auto& [id, record] : lines.records) journal.records.push_back(std::move(record));
+  return journal;
 }
 
 Json read_planned(std::string_view journal) {

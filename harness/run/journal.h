@@ -27,13 +27,20 @@ class Journal {
   LineFile file_;
 };
 
-// Puts the lines together, one record a fault that more than planned. Lines that cannot be read are
-// left out: a journal may have lost its last line with its controller.
-std::vector<FaultRecord> read_faults(const std::filesystem::path& file);
-// What is missing from the journal of a run with this history, in words: lines that cannot be read,
-// plans of which nothing came, faults that never ended although the history says that all were healed.
-// Empty: nothing. Who takes such a journal at its word calls faults longer, or shorter, than they were.
-std::string journal_damage(const std::filesystem::path& file, const History& history);
+struct FaultJournal {
+  // One a fault that more than planned. Lines that cannot be read are left out: a journal may have lost
+  // its last line with its controller.
+  std::vector<FaultRecord> records;
+  // What is missing, in words: lines that cannot be read, plans of which nothing came, faults that never
+  // ended although the history says that all were healed. Empty: nothing. Who takes such a journal at
+  // its word calls faults longer, or shorter, than they were.
+  std::string damage;
+};
+// Puts the lines together. `history`: of the same run.
+FaultJournal read_journal(const std::filesystem::path& file, const History& history);
+// What the run noted when everything was healed, with which the time of clients and faults ends; null:
+// the history does not hold it.
+Json heal_all(const History& history);
 // The planned lines, in order, as they were written; empty: it has none.
 Json read_planned(std::string_view journal);
 

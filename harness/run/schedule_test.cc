@@ -304,13 +304,13 @@ TEST_F(Driver, JournalsBeforeAndAfterAndProves) {
   EXPECT_EQ(driver->perform(op("inject", 1)).error, "");
   EXPECT_EQ(in_force, 1);
   EXPECT_EQ(driver->in_force(), std::vector<std::string>{"fake"});
-  auto stored = read_faults(file);
+  auto stored = read_journal(file, {}).records;
   ASSERT_EQ(stored.size(), 1u);
   EXPECT_GE(stored[0].in_force, 0);
   EXPECT_EQ(stored[0].healed, -1);
   EXPECT_TRUE(driver->perform(op("heal", 1)).value.at("effective"));
   EXPECT_EQ(in_force, 0);
-  stored = read_faults(file);
+  stored = read_journal(file, {}).records;
   EXPECT_GE(stored[0].healed, 0);
   EXPECT_EQ(stored[0].proof.summary, "bit");
   EXPECT_EQ(stored[0].summary, "hurt n1");
@@ -334,12 +334,12 @@ TEST_F(Driver, SaysWhatCouldNotBeDone) {
   EXPECT_NE(driver->perform(op("inject", 1, {{"refuse", true}})).error, "");
   EXPECT_TRUE(driver->heal_all()) << "what was not injected needs no healing";
   EXPECT_NE(driver->perform(op("inject", 7, 5)).error, "") << "an exception is an answer too";
-  EXPECT_EQ(read_faults(file).size(), 2u) << "and stands in the journal";
+  EXPECT_EQ(read_journal(file, {}).records.size(), 2u) << "and stands in the journal";
   driver->perform(op("inject", 2, {{"stuck", true}}));
   const auto healed = driver->heal_all();
   ASSERT_FALSE(healed);
   EXPECT_NE(healed.error().message.find("stuck"), std::string::npos);
-  for (const auto& record : read_faults(file)) EXPECT_FALSE(record.error.empty());
+  for (const auto& record : read_journal(file, {}).records) EXPECT_FALSE(record.error.empty());
   std::filesystem::remove(file);
 }
 
@@ -353,7 +353,7 @@ TEST_F(Driver, WhatThrewHalfWayIsUndone) {
   ASSERT_FALSE(healed);
   EXPECT_NE(healed.error().message.find("it threw"), std::string::npos);
   EXPECT_EQ(in_force, 0) << "by the guard";
-  EXPECT_NE(read_faults(file).at(1).error, "");
+  EXPECT_NE(read_journal(file, {}).records.at(1).error, "");
   std::filesystem::remove(file);
 }
 
@@ -362,12 +362,12 @@ TEST_F(Driver, JournalsThePlanAndWhatNeverCame) {
   schedule[1].when.kind = Moment::Kind::ops;
   schedule[1].when.count = 5000;
   ASSERT_TRUE(journal.plan(schedule));
-  EXPECT_TRUE(read_faults(file).empty()) << "a plan is no fault";
+  EXPECT_TRUE(read_journal(file, {}).records.empty()) << "a plan is no fault";
   auto driver = make();
   driver->perform(op("inject", 1));
   driver->heal_all();
   driver->never_came(schedule);
-  const auto stored = read_faults(file);
+  const auto stored = read_journal(file, {}).records;
   ASSERT_EQ(stored.size(), 2u);
   EXPECT_TRUE(stored[0].proof.effective);
   EXPECT_EQ(stored[1].requested, -1);

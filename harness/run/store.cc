@@ -145,9 +145,9 @@ RunRecord load_run(const fs::path& folder) {
   auto history = read_what_is_there(folder / "history.jsonl");
   record.history = std::move(history.history);
   if (!history.damage.empty()) record.damage = "history.jsonl: " + history.damage;
-  record.faults = read_faults(folder / "faults.jsonl");
-  if (const auto damage = journal_damage(folder / "faults.jsonl", record.history); !damage.empty())
-    record.faults_damage = "faults.jsonl: " + damage;
+  auto journal = read_journal(folder / "faults.jsonl", record.history);
+  record.faults = std::move(journal.records);
+  if (!journal.damage.empty()) record.faults_damage = "faults.jsonl: " + journal.damage;
   if (auto results = read_json(folder / "results.json"); results && results->is_object())
     record.results = std::move(*results);
   if (const auto nodes = record.test.find("nodes"); nodes != record.test.end() && nodes->is_array())

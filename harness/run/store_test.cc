@@ -112,7 +112,7 @@ TEST_F(Store, SaysWhatIsMissingFromTheJournalOfFaults) {
         heal_all.empty() ? ""
                          : R"({"index":0,"time":9,"process":"nemesis","type":"info","f":"heal-all",)"
                            R"("value":)" + heal_all + "}\n");
-    return journal_damage(root / "faults.jsonl", read_what_is_there(history).history);
+    return read_journal(root / "faults.jsonl", read_what_is_there(history).history).damage;
   };
   const std::string whole = R"({"interrupted":false})";
   EXPECT_EQ(damage(planned + first + came, whole), "");
