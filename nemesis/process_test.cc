@@ -275,7 +275,8 @@ TEST_F(ProcessFaults, OneThreadStandsStillWhileOthersGoOn) {
       if (std::filesystem::last_write_time(data / name) != time) result += name;
     return result;
   };
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data / "c"); }));
+  for (const char* name : {"a", "b", "c"})
+    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data / name); })) << name;
   ASSERT_TRUE(eventually([&] { return lab->threads("n1").size() == 3; }));
   auto fault = must(inject("grey", {{"pick", "index"}, {"index", 1}}));
   EXPECT_EQ(moving(), "bc");
