@@ -74,8 +74,10 @@ endfunction()
 # gameday_test(core_test SOURCES a_test.cc DEPS core): a GoogleTest binary, one CTest case.
 # OWN_MAIN: the sources hold main(). RUNS: other targets, programs which it expects beside itself.
 # AS_USER: what it does depends on privileges, so another CTest case runs it as uid 1000, if CTest is root.
+# DISKS: it calls sync(2), or depends on nobody doing so. That writes out every disk of the machine, also one
+# in another test that is about to lose what it did not sync.
 function(gameday_test name)
-  cmake_parse_arguments(ARG "OWN_MAIN;AS_USER" "TIMEOUT" "SOURCES;DEPS;RUNS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_MAIN;AS_USER;DISKS" "TIMEOUT" "SOURCES;DEPS;RUNS" ${ARGN})
   if(NOT GAMEDAY_TESTS)
     return()
   endif()
@@ -109,5 +111,11 @@ function(gameday_test name)
              COMMAND ${CMAKE_SOURCE_DIR}/scripts/as_user $<TARGET_FILE:${name}> ${files})
     set_tests_properties(${name}_as_user PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_TIMEOUT}
                          SKIP_RETURN_CODE 77)
+  endif()
+  if(ARG_DISKS)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK disks)
+    if(ARG_AS_USER)
+      set_tests_properties(${name}_as_user PROPERTIES RESOURCE_LOCK disks)
+    endif()
   endif()
 endfunction()

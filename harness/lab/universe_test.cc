@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -105,8 +106,19 @@ std::set<std::string> interfaces() {
   return result;
 }
 
-pid_t child_of(pid_t pid) {
-  return std::atoi(content(fmt::format("/proc/{0}/task/{0}/children", pid)).c_str());
+std::vector<pid_t> children_of(pid_t pid) {
+  std::istringstream in(content(fmt::format("/proc/{0}/task/{0}/children", pid)));
+  return {std::istream_iterator<pid_t>(in), {}};
+}
+
+// The pid 1 that the outer process made; 0 if it is not there yet. It has other children for a moment.
+pid_t init_of(pid_t outer) {
+  for (const pid_t child : children_of(outer)) {
+    std::istringstream in(content(fmt::format("/proc/{}/status", child)));
+    for (std::string line; std::getline(in, line);)
+      if (line.starts_with("NSpid:") && line.ends_with("\t1")) return child;
+  }
+  return 0;
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
@@ -172,10 +184,11 @@ int check_neighbour(const std::string& folder, const std::string& marker) {
   if (!lab) return 3;
   if (!(*lab)->start("n1", testing::server_spec(marker))) return 4;
   const std::string address = (*lab)->node("n1")->address;
+  if (!eventually([&] { return testing::ask(address, "marker", 100).has_value(); }, 10s)) return 6;
   for (int round = 0; round < 100; ++round) {
-    const auto answer = testing::ask(address, "marker", 20);
-    if (answer && *answer != marker) return 5;
-    if (!answer && round > 50) return 6;
+    const auto answer = testing::ask(address, "marker", 5000);
+    if (!answer) return 6;
+    if (*answer != marker) return 5;
     std::this_thread::sleep_for(2ms);
   }
   return (*lab)->pids("n1").size() == 1 ? 0 : 7;
@@ -262,8 +275,11 @@ enum class Victim { outer, init, controller, all };
 
 pid_t find(Victim victim, pid_t outer) {
   if (victim == Victim::outer) return outer;
-  const pid_t init = child_of(outer);
-  const pid_t target = init > 0 && victim == Victim::controller ? child_of(init) : init;
+  pid_t target = init_of(outer);
+  if (target > 0 && victim == Victim::controller) {
+    const auto children = children_of(target);
+    target = children.empty() ? 0 : children.front();
+  }
   return target > 0 ? target : outer;  // not there yet
 }
 
@@ -293,7 +309,9 @@ void kill_at_random(Victim victim, std::chrono::microseconds after,
   ::kill(find(victim, outer), SIGKILL);
   const auto begin = std::chrono::steady_clock::now();
   int status = 0;
-  EXPECT_TRUE(eventually([&] { return ::waitpid(outer, &status, WNOHANG) == outer; }, kPatience));
+  const bool ended = eventually([&] { return ::waitpid(outer, &status, WNOHANG) == outer; }, kPatience);
+  EXPECT_TRUE(ended) << after.count();
+  if (!ended) ::kill(outer, SIGKILL);
   EXPECT_TRUE(eventually([&] { return processes_with(marker).empty(); }, kPatience))
       << after.count();
   EXPECT_TRUE(eventually([&] { return !any_left(namespaces); }, kPatience)) << after.count();
