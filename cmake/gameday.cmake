@@ -18,10 +18,10 @@ if(GAMEDAY_SANITIZE)
 endif()
 
 # Several sources at once to the compiler: what a file costs alone is mostly instantiating the templates of
-# the headers again. -DCMAKE_UNITY_BUILD=OFF compiles each by itself. Batches are small enough that what
-# follows a change of one file is compiled in seconds and that all cores stay busy to the end.
+# the headers again, so a library is one compilation. -DCMAKE_UNITY_BUILD=OFF compiles each file by itself;
+# -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 suits who changes one file again and again.
 set(CMAKE_UNITY_BUILD ON CACHE BOOL "compile several sources at once")
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 40 CACHE STRING "so many")
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # It takes a .cc file that is included for a header, which should have no anonymous namespace.
   target_compile_options(gameday_options INTERFACE -Wno-subobject-linkage)
@@ -41,11 +41,14 @@ function(gameday_pch name)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 set(GAMEDAY_HOT_OPTIONS $<$<CONFIG:Release>:-O2>)
+# A test runs once for each time it is compiled.
+set(GAMEDAY_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
 gameday_pch(gameday_pch HEADERS ${GAMEDAY_PCH})
 gameday_pch(gameday_hot_pch HEADERS ${GAMEDAY_PCH} OPTIONS ${GAMEDAY_HOT_OPTIONS})
 if(GAMEDAY_TESTS)
   find_package(GTest REQUIRED)
-  gameday_pch(gameday_test_pch HEADERS ${GAMEDAY_PCH} <gtest/gtest.h> DEPS GTest::gtest)
+  gameday_pch(gameday_test_pch HEADERS ${GAMEDAY_PCH} <gtest/gtest.h> OPTIONS ${GAMEDAY_TEST_OPTIONS}
+              DEPS GTest::gtest)
 endif()
 
 # gameday_library(core SOURCES a.cc DEPS fmt::fmt): a static library gameday_core. HOT: it computes.
@@ -94,6 +97,7 @@ function(gameday_test name)
   else()
     target_link_libraries(${name} PRIVATE GTest::gtest GTest::gtest_main)
   endif()
+  target_compile_options(${name} PRIVATE ${GAMEDAY_TEST_OPTIONS})
   target_precompile_headers(${name} REUSE_FROM gameday_test_pch)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_TIMEOUT)

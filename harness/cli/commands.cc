@@ -75,13 +75,7 @@ Status read_history_file(const CheckOptions& options, RunRecord& record) {
 
 int complain(int code, const std::string& message) {
   // What is quoted may come from anybody's file: nothing of it speaks to the terminal.
-  std::string safe;
-  for (const char c : message)
-    if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == '\x7f')
-      safe += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      safe += c;
-  fmt::print(stderr, "gameday: {}\n", safe);
+  fmt::print(stderr, "gameday: {}\n", report::printable_lines(message));
   return code;
 }
 

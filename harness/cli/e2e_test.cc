@@ -270,7 +270,7 @@ TEST_F(EndToEnd, AScheduleThatIsNoJsonIsToldWhereAndQuotedHarmlessly) {
   EXPECT_NE(said(std::string(200'000, '[')).find("deeper than"), std::string::npos);
   const std::string quoted = said(R"([{"when":1,"until":2,"fault":"\u001b[2Jkill"}])");
   EXPECT_EQ(quoted.find('\x1b'), std::string::npos);
-  EXPECT_NE(quoted.find("\\x1b[2Jkill"), std::string::npos) << quoted;
+  EXPECT_NE(quoted.find("\\u{1b}[2Jkill"), std::string::npos) << quoted;
 }
 
 TEST_F(EndToEnd, ListsWhatThereIs) {

@@ -88,7 +88,7 @@ TEST_F(Schedules, WaitForOperationsAndLeadersAndAreReplayed) {
   const Json planned = read_json(folder / "test.json").at("schedule");
   for (const fs::path& source : {folder, folder / "test.json", folder / "faults.jsonl"})
     EXPECT_EQ(printed({"--schedule", source, "--time-limit", "8"}), planned) << source;
-  EXPECT_EQ(run({"--schedule", folder / "faults.jsonl", "--time-limit", "5", "--quiet"}).code, 0);
+  EXPECT_EQ(run({"--schedule", folder / "faults.jsonl", "--time-limit", "8", "--quiet"}).code, 0);
   EXPECT_NE(latest(), folder);
   EXPECT_EQ(read_json(latest() / "test.json").at("schedule"), planned);
   EXPECT_GE(lines_of(latest() / "faults.jsonl", "healed").size(), 3u);

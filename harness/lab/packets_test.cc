@@ -52,7 +52,7 @@ class PacketsTest : public ::testing::Test {
     for (int i = 0; i < count; ++i)
       ASSERT_TRUE(send_to(sockets[from], address(to), kPort, fmt::format("{:05}", i)));
   }
-  Texts arrivals(const std::string& node, int quiet_ms = 100) {
+  Texts arrivals(const std::string& node, int quiet_ms = 250) {
     Texts result;
     while (auto text = receive(sockets[node], quiet_ms)) result.push_back(*text);
     return result;

@@ -2,6 +2,7 @@
 #include "harness/lab/universe.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -67,33 +69,37 @@ bool is_zombie(const fs::path& process) {
   return content(process / "stat").find(") Z ") != std::string::npos;
 }
 
-std::set<std::string> namespaces_of(const fs::path& process) {
-  std::set<std::string> result;
+// By name, each held open: the kernel gives the number of one that is gone to the next, which may be another
+// test's.
+using Namespaces = std::map<std::string, Fd>;
+
+Namespaces namespaces_of(const fs::path& process) {
+  Namespaces result;
   if (is_zombie(process)) return result;
   for (const char* kind : {"net", "mnt", "pid", "user"}) {
+    Fd fd(::open((process / "ns" / kind).c_str(), O_RDONLY | O_CLOEXEC));
     std::error_code ignored;
-    const auto link = fs::read_symlink(process / "ns" / kind, ignored);
-    if (!ignored) result.insert(link.string());
+    const auto link = fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), ignored);
+    if (fd && !ignored) result.emplace(link.string(), std::move(fd));
   }
   return result;
 }
 
-// The namespaces that only processes with this marker are in (the machine may make others at the
-// same time).
-std::set<std::string> private_namespaces(const std::string& marker) {
-  std::set<std::string> result;
+// Those that only processes with this marker are in (the machine may make others at the same time).
+Namespaces private_namespaces(const std::string& marker) {
+  Namespaces result;
   for (pid_t pid : processes_with(marker))
     result.merge(namespaces_of(fmt::format("/proc/{}", pid)));
-  for (const auto& ours : namespaces_of("/proc/self")) result.erase(ours);
+  for (const auto& [name, fd] : namespaces_of("/proc/self")) result.erase(name);
   return result;
 }
 
 // Whether some process is in one of these namespaces.
-bool any_left(const std::set<std::string>& namespaces) {
+bool any_left(const Namespaces& namespaces) {
   std::error_code error;
   for (const auto& process : fs::directory_iterator("/proc", error)) {
     if (std::atoi(process.path().filename().c_str()) == 0) continue;
-    for (const auto& name : namespaces_of(process.path()))
+    for (const auto& [name, fd] : namespaces_of(process.path()))
       if (namespaces.contains(name)) return true;
   }
   return false;
