@@ -156,14 +156,20 @@ TEST_F(ProcessFaults, ACpuQuotaHoldsForTheNextLifeToo) {
     testing::ask(address, "run timeout 0.5 sh -c 'while :; do :; done'", 3000);
     return must(lab->cgroup("n1"))->usage().throttled_us;
   };
+  // On a busy machine others may leave so little that the quota holds up little of it at first.
+  const auto burn_beyond = [&](std::int64_t us) {
+    auto throttled = burn();
+    for (int i = 0; i < 10 && throttled <= us; ++i) throttled = burn();
+    return throttled;
+  };
   EXPECT_EQ(burn(), 0);
   auto fault = must(inject("resources", {{"kind", "cpu"}, {"cpu_percent", 3}, {"order", {"n1"}}}));
-  const auto first = burn();
-  EXPECT_GT(first, 0);
+  const auto first = burn_beyond(100'000);
+  EXPECT_GT(first, 100'000);
   must(lab->kill("n1"));
   must(lab->restart("n1"));
   ASSERT_TRUE(testing::wait_until_ready(*lab));
-  EXPECT_GT(burn(), first + 100'000);
+  EXPECT_GT(burn_beyond(first + 100'000), first + 100'000);
   const Proof proof = heal(fault);
   EXPECT_TRUE(proof.effective);
   EXPECT_GT(proof.detail["nodes"]["n1"]["nr_throttled"], 0);
