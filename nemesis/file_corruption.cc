@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChangesShown = 32;
 constexpr std::uint64_t kChunk = 4096;
-constexpr auto kEarlyDeath = std::chrono::seconds(1);  // a refusal comes at once
+constexpr auto kEarlyDeath = std::chrono::seconds(1);  // a server has looked at its files by then
 
 Json plan(Rng& rng, const std::vector<std::string>& nodes) {
   const std::vector<std::string> order(nodes.rbegin(), nodes.rend());

@@ -17,16 +17,6 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// The number after "<key>:" in a status file; the last one of the line (NSpid has several).
-std::int64_t status_number(const std::string& status, const std::string& key) {
-  const std::size_t at = status.find("\n" + key + ":");
-  if (at == std::string::npos) return -1;
-  const std::size_t end = status.find('\n', at + 1);
-  const std::string line = status.substr(at, end - at);
-  const std::size_t last = line.find_last_of(" \t");
-  return std::atoll(line.c_str() + last + 1);
-}
-
 struct Stat {
   char state = 'X';
   std::int64_t ticks = 0;
@@ -69,6 +59,15 @@ std::optional<ProcessState> look_at(const fs::path& proc, pid_t pid) {
 }
 
 }  // namespace
+
+std::int64_t status_number(const std::string& status, const std::string& key) {
+  const std::size_t at = status.find("\n" + key + ":");
+  if (at == std::string::npos) return -1;
+  const std::size_t end = status.find('\n', at + 1);
+  const std::string line = status.substr(at, end - at);
+  const std::size_t last = line.find_last_of(" \t");
+  return std::atoll(line.c_str() + last + 1);
+}
 
 std::string read_file(const fs::path& path) {
   std::ifstream in(path);

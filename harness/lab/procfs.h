@@ -1,6 +1,7 @@
 // What /proc says of the processes of a PID namespace.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -10,6 +11,9 @@
 namespace gameday::lab {
 
 std::string read_file(const std::filesystem::path& path);  // empty: it cannot be read
+
+// The number after "<key>:" in a status file; the last one of the line (NSpid has several). -1: none.
+std::int64_t status_number(const std::string& status, const std::string& key);
 
 // The processes of the namespace that /proc/<pid>/ns/pid names `pid_namespace`, and of those nested
 // in it no deeper, without its pid 1. Zombies are left out.

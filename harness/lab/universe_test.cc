@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "harness/core/rng.h"
+#include "harness/lab/procfs.h"
 #include "harness/lab/test_server.h"
 #include "harness/lab/thread_hold.h"
 
@@ -119,11 +120,8 @@ std::vector<pid_t> children_of(pid_t pid) {
 
 // The pid 1 that the outer process made; 0 if it is not there yet. It has other children for a moment.
 pid_t init_of(pid_t outer) {
-  for (const pid_t child : children_of(outer)) {
-    std::istringstream in(content(fmt::format("/proc/{}/status", child)));
-    for (std::string line; std::getline(in, line);)
-      if (line.starts_with("NSpid:") && line.ends_with("\t1")) return child;
-  }
+  for (const pid_t child : children_of(outer))
+    if (status_number(content(fmt::format("/proc/{}/status", child)), "NSpid") == 1) return child;
   return 0;
 }
 
