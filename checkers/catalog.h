@@ -16,12 +16,12 @@ std::span<const Checker* const> checkers();
 // is neither.
 const Checker* find_checker(std::string_view name);
 
-// All that have something to judge in this run.
+// All that have something to judge in this run; of a run whose test.json has "judges" (an array of
+// {"checker": name} and {"model": name, "consistency": [...]}) those, and what every run is judged by.
 std::vector<const Checker*> fitting(const CheckInput& input);
 
-// Runs these checkers, or without names all whose ops the history has, and the models that test.json
-// names ("models"). A name that is not known,
-// or a checker that finds nothing to judge, is a result too: UNKNOWN with the reason.
+// Runs these checkers, or without names all that fit. A name that is not known, or a checker that finds
+// nothing to judge, is a result too: UNKNOWN with the reason.
 std::vector<CheckResult> check_all(const CheckInput& input,
                                    const std::vector<std::string>& names = {});
 

@@ -19,10 +19,22 @@ class ModelChecker final : public Checker {
     Limits limits;
     limits.memory_bytes = input.budget.memory_bytes;
     limits.deadline = std::chrono::steady_clock::now() + input.budget.time;
-    return check_model(model_, {events, {}, limits});
+    return check_model(model_, {events, options(input.test), limits});
   }
 
  private:
+  // As the run asked for: test.json, "judges".
+  ModelOptions options(const Json& test) const {
+    ModelOptions options;
+    if (!test.is_object() || !test.contains("judges")) return options;
+    for (const auto& judge : test["judges"]) {
+      if (!judge.is_object() || judge.value("model", std::string()) != model_.name) continue;
+      if (judge.contains("consistency"))
+        options.consistency = judge["consistency"].get<std::vector<std::string>>();
+    }
+    return options;
+  }
+
   const Model& model_;
 };
 

@@ -38,6 +38,6 @@ Gen final_reads(const WorkloadOptions& options) {
 }  // namespace
 
 const Workload kAll{"all", "register, append and availability at once, each on its own clients",
-                    "all that fit", clients, final_reads};
+                    "all that fit", "", clients, final_reads};
 
 }  // namespace gameday::workloads

@@ -30,7 +30,7 @@ Gen final_reads(const WorkloadOptions& options) {
 }  // namespace append_ops
 
 const Workload kAppend{"append", "append unique values to lists, order-sensitive",
-                       "job-sequence, log-linearizable, apply-order, exactly-once, set-full",
+                       "job-sequence, log-linearizable, apply-order, exactly-once, set-full", "",
                        append_ops::clients, append_ops::final_reads};
 
 }  // namespace gameday::workloads

@@ -32,7 +32,7 @@ Gen final_reads(const WorkloadOptions& options) { return kSet.final_reads(option
 }  // namespace availability_ops
 
 const Workload kAvailability{"availability", "searches and writes side by side",
-                             "availability, set-full, job-sequence",
+                             "availability, set-full, job-sequence", "",
                              availability_ops::clients, availability_ops::final_reads};
 
 }  // namespace gameday::workloads

@@ -5,8 +5,9 @@
 namespace gameday::workloads {
 
 std::span<const Workload* const> catalog() {
-  static constexpr std::array<const Workload*, 5> kCatalog{&kAll, &kRegister, &kAppend, &kSet,
-                                                           &kAvailability};
+  static constexpr std::array kCatalog{&kAll,        &kRegister,   &kAppend,  &kSet,   &kAvailability,
+                                       &kListAppend, &kRwRegister, &kCounter, &kQueue,
+                                       &kLockSet,    &kBank};
   return kCatalog;
 }
 

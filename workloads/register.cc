@@ -17,7 +17,7 @@ constexpr std::int64_t kOpsPerKey = 120;
 // Knows the last value it saw for the documents in use, so that conditional writes have a chance.
 class RegisterGenerator final : public Generator {
  public:
-  explicit RegisterGenerator(Rng rng) : rng_(rng) {}
+  RegisterGenerator(Rng rng, bool local_reads) : rng_(rng), local_reads_(local_reads) {}
 
   Step step(const Context& c) const override {
     if (c.free.none()) return {Step::Kind::pending, {}, shared_from_this()};
@@ -56,29 +56,33 @@ class RegisterGenerator final : public Generator {
     const Seen& seen = last_[slot];
     const double what = rng_.unit();
     if (what < 0.40) return make_op("read", {key, nullptr});
-    if (what < 0.55) return make_op("get", {key, nullptr});
+    if (what < 0.55) return make_op(local_reads_ ? "get" : "read", {key, nullptr});
     if (what < 0.75 && seen.key == key) return make_op("cas", {key, {seen.value, n}});
     return make_op("write", {key, n});
   }
 
   Rng rng_;
+  bool local_reads_;
   std::int64_t n_ = 0;
   std::array<Seen, kKeysAtATime> last_;
 };
 
 Gen clients(const WorkloadOptions& options) {
-  return at_rate(std::make_shared<const RegisterGenerator>(Rng(options.seed).fork("register")),
+  return at_rate(std::make_shared<const RegisterGenerator>(Rng(options.seed).fork("register"),
+                                                           options.numbered),
                  options);
 }
 
 // The jobs tell which writes of unknown outcome were never committed.
-Gen final_reads(const WorkloadOptions& options) { return read_every_node("jobs", options); }
+Gen final_reads(const WorkloadOptions& options) {
+  return options.numbered ? read_every_node("jobs", options) : nullptr;
+}
 
 }  // namespace
 }  // namespace register_ops
 
-const Workload kRegister{"register", "read, write and cas single documents with strong reads",
-                         "linearizable, dirty-read",
+const Workload kRegister{"register", "read, write and cas single keys",
+                         "linearizable, dirty-read", "linearizable dirty-read",
                          register_ops::clients, register_ops::final_reads};
 
 }  // namespace gameday::workloads

@@ -11,14 +11,15 @@ Gen clients(const WorkloadOptions& options) {
 }
 
 Gen final_reads(const WorkloadOptions& options) {
+  if (!options.numbered) return read_every_node("read", options);
   return gen::sequence({read_every_node("jobs", options), read_every_node("read-set", options)});
 }
 
 }  // namespace
 }  // namespace set_ops
 
-const Workload kSet{"set", "add unique documents, read all of them from every node at the end",
-                    "set-full, job-sequence",
+const Workload kSet{"set", "add unique elements, read all of them from every node at the end",
+                    "set-full, job-sequence", "model:set-full",
                     set_ops::clients, set_ops::final_reads};
 
 }  // namespace gameday::workloads

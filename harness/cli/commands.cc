@@ -21,12 +21,6 @@ namespace gameday::cli {
 namespace fs = std::filesystem;
 namespace {
 
-std::optional<int> terminal_width() {
-  winsize size{};
-  const bool known = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  return known && size.ws_col >= 40 ? std::optional<int>(size.ws_col) : std::nullopt;
-}
-
 ConsoleStyle console_style(bool page) {
   ConsoleStyle style;
   style.page = page;
@@ -72,6 +66,12 @@ Status read_history_file(const CheckOptions& options, RunRecord& record) {
 }
 
 }  // namespace
+
+std::optional<int> terminal_width() {
+  winsize size{};
+  const bool known = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  return known && size.ws_col >= 40 ? std::optional<int>(size.ws_col) : std::nullopt;
+}
 
 int complain(int code, const std::string& message) {
   // What is quoted may come from anybody's file: nothing of it speaks to the terminal.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ int list_command(const std::string& what, bool json);
 
 // The message on stderr; returns the code.
 int complain(int code, const std::string& message);
+// Columns of the terminal that stdout is; nullopt: it is none, or too small to tell.
+std::optional<int> terminal_width();
 // For CI that reads the answer from a file on a full disk: 0, or the code of the failure.
 int flushed();
 

@@ -1,9 +1,13 @@
 #include "harness/cli/compose.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <random>
+#include <sstream>
 
 #include "checkers/catalog.h"
 #include "checkers/model.h"
@@ -15,8 +19,8 @@
 #include "reports/html.h"
 #include "reports/junit.h"
 #include "reports/view.h"
+#include "sut/catalog.h"
 #include "sut/search/bugs.h"
-#include "sut/search/system.h"
 #include "workloads/catalog.h"
 
 namespace gameday::cli {
@@ -24,35 +28,52 @@ namespace fs = std::filesystem;
 namespace {
 
 // Servers of our own stand beside this program.
-fs::path beside(const std::string& name) {
+fs::path own_folder() {
   std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+  return fs::read_symlink("/proc/self/exe", ignored).parent_path();
 }
-
-struct SystemEntry {
-  std::string_view name;
-  std::string_view summary;
-  Result<std::unique_ptr<System>> (*make)(const RunOptions&);
-};
-
-const SystemEntry kSystems[] = {
-    {"search", "the search cluster of this project: HTTP, Raft, Xapian (sut/search/)",
-     [](const RunOptions& o) { return search::make_system(beside("searchd"), o.bugs); }},
-};
 
 template <typename Range>
 std::string names_of(const Range& range) {
   std::vector<std::string> names;
-  for (const auto& entry : range) names.emplace_back(entry.name);
+  for (const auto* entry : range) names.emplace_back(entry->name);
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<System>> make_system(const RunOptions& options) {
-  for (const auto& entry : kSystems)
-    if (entry.name == options.system) return entry.make(options);
-  return fail("there is no system \"{}\"; known: {}", options.system, names_of(kSystems));
+std::vector<std::string> words(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+Result<Made> make_system(const RunOptions& options) {
+  Made made;
+  made.kind = sut::find(options.system);
+  if (made.kind == nullptr)
+    return fail("there is no system \"{}\"; known: {}", options.system, names_of(sut::catalog()));
+  auto settings = complete(*made.kind, options.settings);
+  if (!settings) return tl::make_unexpected(settings.error());
+  made.settings = std::move(*settings);
+  const auto offered = words(made.kind->workloads);
+  made.workload = options.workload.empty() ? offered.front() : options.workload;
+  if (workloads::find(made.workload) == nullptr)
+    return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
+                made.workload);
+  if (std::ranges::find(offered, made.workload) == offered.end())
+    return fail("--workload: {} has no {}; it offers {}", made.kind->name, made.workload,
+                fmt::join(offered, ", "));
+  for (const auto& program : words(made.kind->programs))
+    if (::access(program.c_str(), X_OK) != 0)
+      return fail("{} needs {}, which is not installed: gameday doctor --install {}", made.kind->name,
+                  program, made.kind->name);
+  if (!options.bugs.empty() && !made.kind->numbered)
+    return fail("--bug: the bugs of `gameday list bugs` are those of the search cluster, not of {}",
+                made.kind->name);
+  auto system = made.kind->make({made.settings, made.workload, options.bugs, own_folder()});
+  if (!system) return tl::make_unexpected(system.error());
+  made.system = std::move(*system);
+  return made;
 }
 
 namespace {
@@ -82,7 +103,9 @@ std::string command_of(const RunOptions& o) {
   const auto add = [&](std::string_view flag, const std::string& value) {
     command += fmt::format(" {} {}", flag, shell_quoted(value));
   };
-  if (o.workload != defaults.workload) add("--workload", o.workload);
+  add("--workload", o.workload);
+  for (const auto& setting : o.settings) add("--set", setting);
+  if (!o.consistency.empty()) add("--consistency", fmt::format("{}", fmt::join(o.consistency, ",")));
   if (!o.schedule.empty()) {
     add("--schedule", o.schedule.string());
   } else if (!o.faults.empty()) {
@@ -113,6 +136,7 @@ Json test_json(const RunOptions& o, const run::RunPlan& plan, const std::vector<
           {"faults", o.faults},
           {"faults-left-out", std::move(left_out)},
           {"bugs", o.bugs},
+          {"settings", o.settings},
           {"clients", o.clients},
           {"rate", o.rate},
           {"time-limit", o.time_limit},
@@ -120,6 +144,23 @@ Json test_json(const RunOptions& o, const run::RunPlan& plan, const std::vector<
           {"started", utc_now()},
           {"version", kVersion},
           {"schedule", std::move(schedule)}};
+}
+
+// Whom test.json names to judge a run of a system that does not promise the search cluster's invariants.
+Json judges(const RunOptions& o, const Workload& workload, const System& system) {
+  Json all = Json::array();
+  for (const auto& judge : words(workload.judges)) {
+    const auto colon = judge.find(':');
+    if (colon == std::string::npos) {
+      all.push_back({{"checker", judge}});
+      continue;
+    }
+    Json entry = {{"model", judge.substr(colon + 1)}};
+    if (judge.starts_with("txn:"))
+      entry["consistency"] = o.consistency.empty() ? std::vector{system.promises()} : o.consistency;
+    all.push_back(std::move(entry));
+  }
+  return all;
 }
 
 std::uint64_t random_seed() {
@@ -165,11 +206,9 @@ Result<Composition> compose(const RunOptions& given) {
   Composition c;
   auto made = make_system(o);
   if (!made) return tl::make_unexpected(made.error());
-  c.system = std::move(*made);
+  c.system = std::move(made->system);
+  o.workload = made->workload;
   c.plan.workload = workloads::find(o.workload);
-  if (c.plan.workload == nullptr)
-    return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
-                o.workload);
   std::vector<std::string> nodes;
   for (int i = 1; i <= o.nodes; ++i) nodes.push_back(fmt::format("n{}", i));
   // What "latest" is now, for the command that reproduces this run.
@@ -185,7 +224,8 @@ Result<Composition> compose(const RunOptions& given) {
   plan.nodes = o.nodes;
   plan.clients = o.clients;
   plan.seconds = o.time_limit;
-  plan.workload_options = {*o.seed, o.clients, o.rate, nodes};
+  plan.op_deadline = plan.workload->op_deadline;
+  plan.workload_options = {*o.seed, o.clients, o.rate, nodes, made->kind->numbered};
   plan.system = c.system.get();
   plan.quiet = o.quiet;
   plan.schedule = std::move(chosen->schedule);
@@ -193,6 +233,10 @@ Result<Composition> compose(const RunOptions& given) {
   plan.faults = std::move(chosen->kinds);
   plan.test = test_json(o, plan, nodes);
   plan.test["fault-families"] = std::move(chosen->families);
+  if (!made->kind->numbered) {
+    plan.test["judges"] = judges(o, *plan.workload, *c.system);
+    plan.test["final-reads"] = plan.workload->final_reads(plan.workload_options) != nullptr;
+  }
   plan.check = [](const RunRecord& record) { return check_record(record, {}); };
   plan.report = write_reports;
   if (o.fail_fast) plan.watch = [test = plan.test, nodes](const History& history) {
@@ -303,7 +347,14 @@ const std::vector<std::string>& listable() {
 std::optional<Listing> list(const std::string& what) {
   Listing l{{"name", "what it is"}, {}};
   if (what == "systems") {
-    for (const auto& s : kSystems) l.rows.push_back({std::string(s.name), std::string(s.summary)});
+    l.columns = {"name", "what it is", "workloads", "settings"};
+    for (const SystemKind* kind : sut::catalog()) {
+      std::vector<std::string> settings;
+      for (const auto& s : kind->settings)
+        settings.push_back(fmt::format("{}={} ({})", s.name, s.initial, s.meaning));
+      l.rows.push_back({std::string(kind->name), std::string(kind->summary), std::string(kind->workloads),
+                        fmt::format("{}", fmt::join(settings, "; "))});
+    }
   } else if (what == "workloads") {
     l.columns = {"name", "what it does", "checkers"};
     for (const Workload* w : workloads::catalog())

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/core/error.h"
@@ -16,7 +17,7 @@ namespace gameday::cli {
 
 struct RunOptions {
   std::string system = "search";
-  std::string workload = "all";
+  std::string workload;             // empty: the first that the system offers
   std::vector<std::string> faults;  // names, composites, "all"
   double interval = 0;              // mean seconds from one fault to the next; 0: as the time allows
   int nodes = 3;
@@ -26,6 +27,8 @@ struct RunOptions {
   std::optional<std::uint64_t> seed;  // none: a random one, shown
   std::filesystem::path schedule;     // a file or run to replay instead of drawing faults; empty: none
   std::vector<std::string> bugs;
+  std::vector<std::string> settings;     // of the system: "key=value"
+  std::vector<std::string> consistency;  // of transactions; empty: what the system promises
   std::filesystem::path store = "store";
   bool print_schedule = false;  // and run nothing
   bool quiet = false;
@@ -38,8 +41,15 @@ struct Composition {
   std::unique_ptr<System> system;
 };
 
-// The system that options.system names, with its options.
-Result<std::unique_ptr<System>> make_system(const RunOptions& options);
+// The system that options.system names, with its settings. An Error says what is wrong with them, or what has
+// to be installed.
+struct Made {
+  const SystemKind* kind = nullptr;
+  Settings settings;
+  std::string workload;
+  std::unique_ptr<System> system;
+};
+Result<Made> make_system(const RunOptions& options);
 
 // Errors name the option that is wrong and what it may be.
 Result<Composition> compose(const RunOptions& options);
@@ -56,6 +66,9 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
 
 // Writes report.html and junit.xml into the run's folder.
 Status write_reports(const RunRecord& record);
+
+// The words between spaces.
+std::vector<std::string> words(std::string_view text);
 
 // Tables for `gameday list`: what is one of systems, workloads, faults, checkers, bugs.
 struct Listing {

@@ -330,7 +330,7 @@ int lab_command(const LabOptions& options) {
     return refuse({fmt::format("--nodes must be from 1 to {}, not {}", lab::kMaxNodes, options.run.nodes)});
   auto system = make_system(options.run);
   if (!system) return refuse(system.error());
-  lab.system = std::move(*system);
+  lab.system = std::move(system->system);
   auto faults = choose(options.run, *lab.system);
   if (!faults) return refuse(faults.error());
   lab.faults = std::move(*faults);

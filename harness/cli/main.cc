@@ -33,8 +33,11 @@ void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& 
 
 void define_run(CLI::App& app, cli::RunOptions& o, bool& json) {
   app.add_option("SYSTEM", o.system, "what to test: `gameday list systems`")->required();
-  app.add_option("--workload", o.workload, "what clients do: `gameday list workloads`")
-      ->capture_default_str();
+  app.add_option("--workload", o.workload, "what clients do: `gameday list workloads` [the system's first]");
+  app.add_option("--set", o.settings, "a setting of the system, key=value: `gameday list systems`")
+      ->allow_extra_args(false);
+  add_list(app, "--consistency", o.consistency,
+           "what transactions must obey [what the system promises]: `gameday list consistency-models`");
   add_list(app, "--faults", o.faults,
            "faults to inject, separated by commas: `gameday list faults`, or all; without it, none");
   app.add_option("--interval", o.interval,

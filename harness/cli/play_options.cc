@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/doctor.h"
+#include "harness/cli/install.h"
 #include "harness/cli/lab_command.h"
+#include "harness/cli/reproduce_command.h"
 
 namespace gameday::cli {
 namespace {
@@ -15,6 +17,8 @@ Command define_lab(CLI::App& app) {
   auto o = std::make_shared<LabOptions>();
   lab->add_option("SYSTEM", o->run.system, "`gameday list systems`")->required();
   lab->add_option("--nodes", o->run.nodes, "servers in the cluster")->capture_default_str();
+  lab->add_option("--set", o->run.settings, "a setting of the system, key=value: `gameday list systems`")
+      ->allow_extra_args(false);
   lab->add_option("--bug", o->run.bugs, "start every server with this bug: `gameday list bugs`")
       ->delimiter(',')->allow_extra_args(false);
   lab->add_option("--faults", o->run.faults,
@@ -66,6 +70,11 @@ Command define_doctor(CLI::App& app) {
   CLI::App* doctor = app.add_subcommand(
       "doctor", "what works on this machine for this user, why not where not, and what would change it");
   auto json = std::make_shared<bool>(false);
+  auto systems = std::make_shared<std::vector<std::string>>();
+  doctor->add_option("--install", *systems,
+                     "install the packages of these systems under test instead, separated by commas; "
+                     "none of their services is started")
+      ->delimiter(',')->allow_extra_args(false);
   doctor->add_flag("--json", *json, "an array of {name, group, works, detail, why, fix, basic}");
   doctor->footer(
       "Every mechanism is really tried, in private universes that are thrown away (a second or so in all);\n"
@@ -73,13 +82,37 @@ Command define_doctor(CLI::App& app) {
       "faults only: those that say NO are left out of `--faults all`.\n\n"
       "Example: gameday doctor --json | jq '.[] | select(.works | not) | {name, fix}'\n\n"
       "Exit codes: 0 jobs can run here, maybe with fewer faults; 255 they cannot; 254 bad arguments.");
-  return {doctor, [json] { return doctor_command(*json); }};
+  return {doctor, [json, systems] {
+            return systems->empty() ? doctor_command(*json) : install_command(*systems);
+          }};
+}
+
+Command define_reproduce(CLI::App& app) {
+  CLI::App* reproduce =
+      app.add_subcommand("reproduce", "show published findings about real systems, on this machine");
+  auto o = std::make_shared<ReproduceOptions>();
+  reproduce->add_option("NAME", o->names, "findings, or systems with all of theirs [all]");
+  reproduce->add_option("--expected", o->expected, "only findings that should come out so: invalid or valid")
+      ->check(CLI::IsMember({"invalid", "valid"}));
+  reproduce->add_option("--runs", o->runs, "runs of each [until one is as expected, at most three]")
+      ->check(CLI::Range(1, 1000));
+  reproduce->add_option("--store", o->store, "where runs and the table are kept")->capture_default_str();
+  reproduce->add_flag("--list", o->list, "show what there is, and run nothing");
+  reproduce->add_flag("--json", o->json, "the table as JSON");
+  reproduce->add_flag("--quiet", o->quiet, "no progress on stderr");
+  reproduce->footer(
+      "Each finding is a system, a configuration, faults and a workload, with what was published about it:\n"
+      "known-bad ones should be INVALID, known-good ones VALID. A run takes half a minute or so.\n\n"
+      "Examples:\n  gameday doctor --install redis,etcd\n  gameday reproduce redis\n"
+      "  gameday reproduce etcd-lock --json | jq '.[0].\"anomaly-types\"'\n\n"
+      "Exit codes: 0 all as expected, 1 not all, 254 bad arguments, 255 the tool itself failed.");
+  return {reproduce, [o] { return reproduce_command(*o); }};
 }
 
 }  // namespace
 
 std::vector<Command> define_play_commands(CLI::App& app) {
-  return {define_lab(app), define_inject(app), define_doctor(app)};
+  return {define_lab(app), define_inject(app), define_doctor(app), define_reproduce(app)};
 }
 
 }  // namespace gameday::cli

@@ -17,11 +17,16 @@ Json to_json(const Anomaly& anomaly) {
 
 Json to_json(const CheckResult& result) {
   Json anomalies = Json::array();
-  for (const auto& anomaly : result.anomalies) anomalies.push_back(to_json(anomaly));
+  std::vector<std::string> types = result.anomaly_types;
+  for (const auto& anomaly : result.anomalies) {
+    anomalies.push_back(to_json(anomaly));
+    if (std::ranges::find(types, anomaly.type) == types.end()) types.push_back(anomaly.type);
+  }
   return {{"checker", result.checker},
           {"verdict", to_string(result.verdict)},
           {"summary", result.summary},
           {"anomaly-count", result.anomaly_count},
+          {"anomaly-types", std::move(types)},
           {"anomalies", std::move(anomalies)},
           {"stats", result.stats},
           {"seconds", result.seconds}};

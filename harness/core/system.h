@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "harness/core/error.h"
 #include "harness/core/membership.h"
 #include "harness/core/op.h"
 
@@ -86,6 +88,42 @@ class System {
   virtual std::string endpoint(const Node& node) const { return node.address; }
   // nullptr: who its members are cannot be changed.
   virtual Membership* membership() { return nullptr; }
+  // How long it may take to start, and to come to rest after faults.
+  virtual std::chrono::seconds patience() const { return std::chrono::seconds{20}; }
+  // The consistency model that its transactions are judged by, as it is set up.
+  virtual std::string promises() const { return "strict-serializable"; }
 };
+
+// Something about a system that a run can choose: `gameday run NAME --set KEY=VALUE`.
+struct Setting {
+  std::string_view name;
+  std::string_view values;   // "a|b|c": one of these; "number": of 0 or more; "text"
+  std::string_view initial;  // if the run does not say
+  std::string_view meaning;
+};
+using Settings = std::map<std::string, std::string, std::less<>>;
+
+struct SystemOptions {
+  Settings settings;                // every setting of the kind
+  std::string workload;             // what its clients will be asked for
+  std::vector<std::string> bugs;    // of the search cluster
+  std::filesystem::path programs;   // where servers of our own stand
+};
+
+// A kind of system, before one is made of it.
+struct SystemKind {
+  std::string_view name;
+  std::string_view summary;    // one line for `gameday list systems`
+  std::string_view workloads;  // names, between spaces: what its clients can do
+  std::string_view programs;   // paths, between spaces: what must be installed
+  std::span<const Setting> settings;
+  Result<std::unique_ptr<System>> (*make)(const SystemOptions&);
+  // It numbers its writes as jobs and shows them, and promises the invariants of the search cluster.
+  bool numbered = false;
+};
+
+// All settings of a kind, as given or else as initial. An Error names the setting that there is not, or what
+// it may be.
+Result<Settings> complete(const SystemKind& kind, const std::vector<std::string>& given);
 
 }  // namespace gameday

@@ -2,6 +2,7 @@
 // workloads/ each; the ops it records, and what they mean, are in workloads/OPS.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,14 +17,19 @@ struct WorkloadOptions {
   int clients = 1;                 // client threads it may use
   double rate = 0;                 // ops a second of all clients together; 0: as fast as they can
   std::vector<std::string> nodes;  // names
+  bool numbered = false;           // SystemKind::numbered
 };
 
 struct Workload {
   std::string_view name;
   std::string_view summary;  // one line for `gameday list workloads`
   std::string_view checkers;  // names, for people; which run is decided by what the history holds
+  // Of systems that are not numbered: by what it is judged, between spaces. "model:x": the model of this
+  // name, "txn:x": the same with the consistency that the system promises, "x": a checker.
+  std::string_view judges;
   Gen (*clients)(const WorkloadOptions&);      // endless; the run limits it
-  Gen (*final_reads)(const WorkloadOptions&);  // after everything is healed; ends by itself
+  Gen (*final_reads)(const WorkloadOptions&);  // after everything is healed; ends by itself; null: none
+  std::chrono::milliseconds op_deadline{2'000};
 };
 
 }  // namespace gameday

@@ -17,7 +17,6 @@
 
 namespace gameday::run {
 
-inline constexpr std::chrono::seconds kReadyLimit{20};  // for the first leader and the first write
 
 struct ClusterOptions {
   int nodes = 3;

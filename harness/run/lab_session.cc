@@ -33,7 +33,7 @@ Result<std::unique_ptr<LabSession>> LabSession::start(LabPlan plan, std::stop_to
   options.prepare = plan.prepare;
   auto cluster = Cluster::start(*plan.system, options, *log);
   if (!cluster) return tl::make_unexpected(cluster.error());
-  if (auto ready = (*cluster)->wait_ready(Clock::now() + kReadyLimit, std::move(stop)); !ready)
+  if (auto ready = (*cluster)->wait_ready(Clock::now() + plan.system->patience(), std::move(stop)); !ready)
     return tl::make_unexpected(ready.error());
   return std::unique_ptr<LabSession>(new LabSession(std::move(plan), std::move(*cluster),
                                                     std::move(*log), Journal(std::move(*faults))));

@@ -26,7 +26,7 @@ struct RunPlan {
   int nodes = 3;
   int clients = 10;
   double seconds = 30;
-  std::chrono::milliseconds op_deadline{2'000};
+  std::chrono::milliseconds op_deadline{};
   WorkloadOptions workload_options;
   const Workload* workload = nullptr;
   System* system = nullptr;

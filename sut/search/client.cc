@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kFirstTry = 500ms;       // of a write that will be retried elsewhere
-constexpr auto kStatusLimit = 400ms;    // a probe must not wait for a paused node
 constexpr auto kRefusedPause = 20ms;    // a dead node is not asked in a tight loop
 constexpr std::int64_t kPage = 5'000;
 // Writes that may come too late by some clock, but never by a true one: whether nodes with wrong
@@ -77,7 +76,6 @@ class SearchClient final : public Client {
     if (op.f == "append") return append(op, deadline);
     if (op.f == "add") return add(op, deadline);
     if (op.f == "search") return search(op, deadline);
-    if (op.f == "status" || op.f == "final-status") return status(deadline);
     if (op.f == "jobs") return jobs(deadline);
     if (op.f == "lists") return lists(deadline);
     if (op.f == "read-set") return read_set(deadline);
@@ -194,16 +192,6 @@ class SearchClient final : public Client {
     const Answer answer =
         call(0, {"POST", "/1/indexes/set/query", body.dump(), {}}, false, deadline);
     return done(answer, field(answer, "nbHits"));
-  }
-
-  Completion status(Deadline deadline) {
-    const Answer answer = call(0, {"GET", "/1/status", {}, {}}, false,
-                               std::min<Deadline>(deadline, Clock::now() + kStatusLimit));
-    Json value = Json::object();
-    if (answer.type == OpType::ok)
-      for (const auto& name : {"role", "term", "leader", "first", "last", "commit", "applied", "hash"})
-        value[name] = field(answer, name);
-    return done(answer, std::move(value));
   }
 
   Completion jobs(Deadline deadline) {

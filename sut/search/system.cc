@@ -98,8 +98,11 @@ class SearchSystem final : public System {
 
 }  // namespace
 
-Result<std::unique_ptr<System>> make_system(const std::filesystem::path& searchd,
-                                            const std::vector<std::string>& bugs) {
+namespace {
+
+Result<std::unique_ptr<System>> make(const SystemOptions& options) {
+  const auto searchd = options.programs / "searchd";
+  const auto& bugs = options.bugs;
   if (const auto known = parse_bugs(bugs); !known) return tl::make_unexpected(known.error());
   if (::access(searchd.c_str(), X_OK) != 0)
     return fail("the search cluster's server {} is missing; build it with ./scripts/gameday "
@@ -107,4 +110,20 @@ Result<std::unique_ptr<System>> make_system(const std::filesystem::path& searchd
   return std::unique_ptr<System>(std::make_unique<SearchSystem>(searchd, bugs));
 }
 
+}  // namespace
 }  // namespace gameday::search
+
+namespace gameday::sut {
+
+const SystemKind& search_system() {
+  static constexpr SystemKind kind{"search",
+                                   "the search cluster of this project: HTTP, Raft, Xapian (sut/search/)",
+                                   "all register append set availability",
+                                   "",
+                                   {},
+                                   search::make,
+                                   true};
+  return kind;
+}
+
+}  // namespace gameday::sut

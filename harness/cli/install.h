@@ -1,0 +1,16 @@
+// `gameday doctor --install SYSTEM`: the packages of a system under test.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gameday::cli {
+
+// Debian's packages that scripts/packages lists for this system.
+std::vector<std::string> packages_of(const std::string& system);
+
+// Installs what is missing, by apt-get as root or through sudo; no service of theirs is started.
+// Returns the exit code.
+int install_command(const std::vector<std::string>& systems);
+
+}  // namespace gameday::cli

@@ -1,0 +1,114 @@
+#include "reports/reproduced.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+
+#include "reports/assets.h"
+#include "reports/text.h"
+
+namespace gameday {
+namespace {
+
+using report::html;
+
+std::string text_of(const Json& row, const char* key) { return row.value(key, std::string()); }
+
+std::string list_of(const Json& row, const char* key) {
+  return fmt::format("{}", fmt::join(row.value(key, std::vector<std::string>()), ", "));
+}
+
+// "INVALID, as expected", "VALID (0 of 10 runs INVALID), not as expected: ..."
+std::string outcome(const Json& row) {
+  std::string words = text_of(row, "verdict");
+  if (row.value("runs", 0) > 1)
+    words +=
+        fmt::format(" ({} of {} runs INVALID)", row.value("invalid-runs", 0), row.value("runs", 0));
+  if (row.value("as-expected", false)) return words + ", as expected";
+  const std::string error = text_of(row, "error");
+  return words + (error.empty() ? ", not as expected" : ": " + error);
+}
+
+std::size_t as_expected(const Json& rows) {
+  std::size_t count = 0;
+  for (const auto& row : rows) count += row.value("as-expected", false) ? 1 : 0;
+  return count;
+}
+
+const char* body_class(const std::string& verdict) {
+  return verdict == "INVALID"   ? "invalid"
+         : verdict == "VALID"   ? "valid"
+         : verdict == "UNKNOWN" ? "unknown"
+                                : "unchecked";
+}
+
+constexpr std::string_view kStyle = R"(
+main { max-width: 76rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }
+.finding { background: var(--surface); border: 1px solid var(--line); border-radius: 12px;
+  padding: .9rem 1.2rem; margin: .8rem 0; box-shadow: var(--shadow); }
+.finding h2 { font-size: 1.05rem; margin: 0 0 .3rem; display: flex; flex-wrap: wrap; gap: .3rem .8rem;
+  align-items: center; }
+.finding p { margin: .2rem 0; }
+.finding .soft { color: var(--soft); font-size: .875rem; }
+.invalid { --verdict: var(--invalid); --tint: var(--tint-invalid); }
+.valid { --verdict: var(--valid); --tint: var(--tint-valid); }
+.unknown { --verdict: var(--unknown); --tint: var(--tint-unknown); }
+.unchecked { --verdict: var(--unchecked); --tint: var(--tint-unchecked); }
+)";
+
+}  // namespace
+
+std::string render_reproduced_html(const Json& rows, const std::string& folder) {
+  const std::string title =
+      fmt::format("gameday reproduce: {} of {} as expected", as_expected(rows), rows.size());
+  std::string page = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+      "'unsafe-inline'\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"color-scheme\" content=\"light "
+      "dark\">\n<title>{0}</title>\n<style>{1}{2}</style>\n</head>\n"
+      "<body>\n<main>\n<h1>{0}</h1>\n",
+      html(title), report::k_style.text, kStyle);
+  for (const auto& row : rows) {
+    page += fmt::format(
+        "<section class=\"finding {}\">\n<h2>{} <span class=\"chip\">{}</span></h2>\n<p>{}</p>\n",
+        body_class(text_of(row, "verdict")), html(text_of(row, "name")), html(outcome(row)),
+        html(text_of(row, "finding")));
+    page += fmt::format("<p class=\"soft\">{} {}, workload {}, expected {}",
+                        html(text_of(row, "system")), html(text_of(row, "settings")),
+                        html(text_of(row, "workload")), html(text_of(row, "expected")));
+    if (const auto types = list_of(row, "anomaly-types"); !types.empty())
+      page += fmt::format("; found {}", html(types));
+    page += fmt::format("</p>\n<p class=\"soft\">{}</p>\n", html(text_of(row, "source")));
+    if (const auto summary = text_of(row, "summary"); !summary.empty())
+      page += fmt::format("<p>{}</p>\n", html(summary));
+    if (const auto run = text_of(row, "folder"); !run.empty()) {
+      const auto report = (std::filesystem::path(run) / "report.html").lexically_relative(folder);
+      page += fmt::format("<p><a href=\"{}\">report</a> <code>{}</code></p>\n",
+                          html(report.string()), html(text_of(row, "command")));
+    }
+    page += "</section>\n";
+  }
+  return page + "</main>\n</body>\n</html>\n";
+}
+
+std::string render_reproduced_text(const Json& rows, std::size_t width) {
+  std::string text;
+  const auto add = [&](std::size_t indent, const std::string& paragraph) {
+    for (const auto& line : report::wrap(report::printable(paragraph), width - indent))
+      text += std::string(indent, ' ') + line + "\n";
+  };
+  for (const auto& row : rows) {
+    add(0, fmt::format("{} {}: {}", row.value("as-expected", false) ? "+" : "-",
+                       text_of(row, "name"), outcome(row)));
+    add(4, text_of(row, "finding"));
+    if (const auto types = list_of(row, "anomaly-types"); !types.empty()) add(4, "found: " + types);
+    if (const auto folder = text_of(row, "folder"); !folder.empty()) add(4, "run: " + folder);
+    add(4, "source: " + text_of(row, "source"));
+  }
+  return text + fmt::format("{} of {} as expected\n", as_expected(rows), rows.size());
+}
+
+}  // namespace gameday

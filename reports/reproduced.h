@@ -1,0 +1,16 @@
+// The table of `gameday reproduce`: published findings, and what came of each.
+#pragma once
+
+#include <string>
+
+#include "harness/core/json.h"
+
+namespace gameday {
+
+// `rows` is the list that reproduce.json holds. One page that works from file://; links to reports
+// are relative to `folder`.
+std::string render_reproduced_html(const Json& rows, const std::string& folder);
+// For a terminal of so many columns.
+std::string render_reproduced_text(const Json& rows, std::size_t width);
+
+}  // namespace gameday
