@@ -41,6 +41,10 @@ END
   mv redis.conf.new redis.conf
   sync redis.conf sentinel.conf .
 fi
+# A tail that was cut by a power loss: what the server's own message says to do.
+for manifest in appendonlydir/*.manifest; do
+  [ ! -e "$manifest" ] || yes | /usr/bin/redis-check-aof --fix "$manifest"
+done
 /usr/bin/redis-sentinel sentinel.conf &
 exec /usr/bin/redis-server redis.conf
 )sh";
