@@ -20,6 +20,7 @@
 #include "reports/junit.h"
 #include "reports/view.h"
 #include "sut/catalog.h"
+#include "sut/custom/definition.h"
 #include "sut/search/bugs.h"
 #include "workloads/catalog.h"
 
@@ -49,9 +50,16 @@ std::vector<std::string> words(std::string_view text) {
 
 Result<Made> make_system(const RunOptions& options) {
   Made made;
-  made.kind = sut::find(options.system);
+  if (options.system.ends_with(".json") || options.system.find('/') != std::string::npos) {
+    const auto kind = custom::kind_of(options.system);
+    if (!kind) return tl::make_unexpected(kind.error());
+    made.kind = *kind;
+  } else {
+    made.kind = sut::find(options.system);
+  }
   if (made.kind == nullptr)
-    return fail("there is no system \"{}\"; known: {}", options.system, names_of(sut::catalog()));
+    return fail("there is no system \"{}\"; known: {}, or a file that describes one (./mine.json)",
+                options.system, names_of(sut::catalog()));
   auto settings = complete(*made.kind, options.settings);
   if (!settings) return tl::make_unexpected(settings.error());
   made.settings = std::move(*settings);
@@ -70,7 +78,7 @@ Result<Made> make_system(const RunOptions& options) {
   if (!options.bugs.empty() && !made.kind->numbered)
     return fail("--bug: the bugs of `gameday list bugs` are those of the search cluster, not of {}",
                 made.kind->name);
-  auto system = made.kind->make({made.settings, made.workload, options.bugs, own_folder()});
+  auto system = made.kind->make({made.kind, made.settings, made.workload, options.bugs, own_folder()});
   if (!system) return tl::make_unexpected(system.error());
   made.system = std::move(*system);
   return made;
@@ -220,7 +228,7 @@ Result<Composition> compose(const RunOptions& given) {
 
   run::RunPlan& plan = c.plan;
   plan.store = o.store;
-  plan.name = o.system;
+  plan.name = made->kind->name;
   plan.nodes = o.nodes;
   plan.clients = o.clients;
   plan.seconds = o.time_limit;

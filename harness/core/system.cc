@@ -15,19 +15,21 @@ std::vector<std::string_view> split(std::string_view text, char by) {
   return parts;
 }
 
-bool allowed(const Setting& setting, const std::string& value) {
-  if (setting.values == "text") return true;
+}  // namespace
+
+Status check(const Setting& setting, const std::string& value) {
+  if (setting.values == "text") return {};
   if (setting.values == "number") {
     double number = -1;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    return error == std::errc() && end == value.data() + value.size() && number >= 0 &&
-           number <= 1e6;
+    if (error == std::errc() && end == value.data() + value.size() && number >= 0 && number <= 1e6)
+      return {};
+    return fail("must be a number from 0 to 1000000, not \"{}\"", value);
   }
   const auto values = split(setting.values, '|');
-  return std::ranges::find(values, value) != values.end();
+  if (std::ranges::find(values, value) != values.end()) return {};
+  return fail("must be one of {}, not \"{}\"", fmt::join(values, ", "), value);
 }
-
-}  // namespace
 
 Result<Settings> complete(const SystemKind& kind, const std::vector<std::string>& given) {
   Settings settings;
@@ -44,13 +46,9 @@ Result<Settings> complete(const SystemKind& kind, const std::vector<std::string>
                                 : fmt::format("it has {}", fmt::join(names, ", ")));
     }
     const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
-    if (equals == std::string::npos || !allowed(*setting, value))
-      return fail("--set {}=...: must be {}, not \"{}\"", name,
-                  setting->values == "number" ? std::string("a number from 0 to 1000000")
-                  : setting->values == "text"
-                      ? std::string("a text")
-                      : fmt::format("one of {}", fmt::join(split(setting->values, '|'), ", ")),
-                  value);
+    if (equals == std::string::npos) return fail("--set {}: say {}=VALUE", name, name);
+    if (const auto good = check(*setting, value); !good)
+      return fail("--set {}: {}", name, good.error().message);
     settings[name] = value;
   }
   return settings;

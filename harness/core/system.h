@@ -103,7 +103,9 @@ struct Setting {
 };
 using Settings = std::map<std::string, std::string, std::less<>>;
 
+struct SystemKind;
 struct SystemOptions {
+  const SystemKind* kind = nullptr;
   Settings settings;                // every setting of the kind
   std::string workload;             // what its clients will be asked for
   std::vector<std::string> bugs;    // of the search cluster
@@ -121,6 +123,9 @@ struct SystemKind {
   // It numbers its writes as jobs and shows them, and promises the invariants of the search cluster.
   bool numbered = false;
 };
+
+// Whether a setting may have this value: the Error says what it may be.
+Status check(const Setting& setting, const std::string& value);
 
 // All settings of a kind, as given or else as initial. An Error names the setting that there is not, or what
 // it may be.

@@ -1,0 +1,146 @@
+#include "sut/custom/definition.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+namespace gameday::custom {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+class Custom : public ::testing::Test {
+ protected:
+  Custom() {
+    char name[] = "/tmp/gameday-custom-XXXXXX";
+    folder = ::mkdtemp(name);
+  }
+  ~Custom() override { fs::remove_all(folder); }
+  fs::path write(const std::string& text) {
+    std::ofstream(folder / "mine.json") << text;
+    return folder / "mine.json";
+  }
+  // What is said of a file that is as it should be but for this.
+  std::string said(const Json& patch) {
+    Json json = Json::parse(kGood);
+    json.merge_patch(patch);
+    const auto kind = kind_of(write(json.dump()));
+    return kind ? "" : kind.error().message;
+  }
+  Completion ask(const std::string& script, const Json& value = nullptr,
+                 std::chrono::milliseconds limit = 5s) {
+    const Node node{"n1", "10.77.0.1", "/data"};
+    const auto client = make_client({"/bin/sh", "-c", script}, node, {node}, "set");
+    Op op;
+    op.f = "add";
+    op.value = value;
+    return client->invoke(op, std::chrono::steady_clock::now() + limit);
+  }
+
+  static constexpr const char* kGood =
+      R"({"name": "mine", "node": {"command": ["server", "{address}"]},
+    "ready": {"tcp": 80}, "client": {"command": ["client"], "workloads": ["set"]},
+    "settings": {"level": {"values": "low|high", "initial": "low"}}})";
+  fs::path folder;
+};
+
+TEST_F(Custom, EveryFieldThatIsWrongIsNamed) {
+  EXPECT_EQ(said(Json::object()), "");
+  const std::pair<Json, std::string> kWrong[]{
+      {{{"name", nullptr}}, "name is missing"},
+      {{{"name", "My System"}}, "name may have"},
+      {{{"nane", "x"}}, "nane is not a field; there are client, name,"},
+      {{{"name", nullptr}, {"nane", "x"}}, "nane is not a field"},
+      {{{"node", {{"command", 7}}}}, "node.command must be a list"},
+      {{{"node", {{"command", Json::array({"a", 1})}}}}, "node.command must be a list"},
+      {{{"node", {{"command", "run {adress}"}}}},
+       "node.command: \"{adress}\" in \"run {adress}\" is not known"},
+      {{{"node", {{"command", "run {set:lvl}"}}}}, "{set:lvl}"},
+      {{{"node", {{"environment", {{"A", 1}}}}}}, "node.environment.A must be a text"},
+      {{{"node", "x"}}, "node must be an object"},
+      {{{"ready", {{"tcp", 70'000}}}}, "ready.tcp must be a number from 1 to 65535"},
+      {{{"ready", {{"http", {{"port", 1}}}}}}, "ready must have one of tcp, http and command"},
+      {{{"primary", Json::object()}}, "primary must have one of"},
+      {{{"settled", {{"http", {{"path", "/"}}}}}}, "settled.http.port is missing"},
+      {{{"client", {{"workloads", Json::array()}}}}, "client.workloads must be a list"},
+      {{{"patience", "long"}}, "patience must be a number"},
+      {{{"settings", {{"level", {{"initial", "middle"}}}}}},
+       "settings.level.initial must be one of low, high"},
+  };
+  for (const auto& [patch, message] : kWrong) {
+    const std::string text = said(patch);
+    EXPECT_NE(text.find(message), std::string::npos) << patch << ": " << text;
+    EXPECT_TRUE(text.starts_with((folder / "mine.json: ").string())) << text;
+  }
+  EXPECT_NE(kind_of(write("{\"name\": ")).error().message.find("line 1, column"),
+            std::string::npos);
+  EXPECT_NE(kind_of(folder / "none.json").error().message.find("cannot be read"),
+            std::string::npos);
+}
+
+TEST_F(Custom, TemplatesAreFilledIn) {
+  Definition definition;
+  definition.folder = "/where";
+  const std::vector<Node> all{
+      {"n1", "10.77.0.1", "/d1"}, {"n2", "10.77.0.2", "/d2"}, {"n3", "10.77.0.3", "/d3"}};
+  const Settings settings{{"level", "low"}};
+  const Scene scene{definition, settings, all[1], all};
+  EXPECT_EQ(filled_in("{name} {index} {address} {data} {folder} {set:level}", scene).value(),
+            "n2 2 10.77.0.2 /d2 /where low");
+  EXPECT_EQ(filled_in("{nodes:NAME=http://ADDRESS:1}", scene).value(),
+            "n1=http://10.77.0.1:1,n2=http://10.77.0.2:1,n3=http://10.77.0.3:1");
+  EXPECT_EQ(filled_in("{peers:INDEX}", scene).value(), "1,3");
+  EXPECT_EQ(filled_in("{{name} ${{x}", scene).value(), "{name} ${x}");
+  EXPECT_FALSE(filled_in("{name", scene));
+  EXPECT_FALSE(filled_in("{}", scene));
+}
+
+TEST_F(Custom, AClientIsAskedLineByLine) {
+  const std::string good = R"(read -r open; echo '{"id":1,"type":"ok"}'; read -r request;
+    echo "$request" | grep -q '"f":"add"' && echo '{"id":2,"type":"ok","value":[7]}'; read -r end)";
+  EXPECT_EQ(ask(good).type, OpType::ok);
+  EXPECT_EQ(ask(good).value, Json({7}));
+}
+
+TEST_F(Custom, AClientThatFailsIsNeverTakenForAnAnswer) {
+  const std::string open = "read -r open; echo '{\"id\":1,\"type\":\"ok\"}'; read -r request; ";
+  const auto not_opened = ask("echo no library >&2; exit 3");
+  EXPECT_EQ(not_opened.type, OpType::fail);  // nothing can have happened
+  EXPECT_NE(not_opened.error.find("no library"), std::string::npos) << not_opened.error;
+  EXPECT_EQ(ask("/none/such").type, OpType::fail);
+  const auto died = ask(open + "echo trouble >&2; exit 1");
+  EXPECT_EQ(died.type, OpType::info);
+  EXPECT_NE(died.error.find("trouble"), std::string::npos) << died.error;
+  for (const char* answer : {"nonsense", "[]", "{\"id\":1,\"type\":\"ok\"}",
+                             "{\"id\":2,\"type\":\"okay\"}", "{\"id\":2}"})
+    EXPECT_EQ(ask(open + fmt::format("echo '{}'; sleep 9", answer)).type, OpType::info) << answer;
+  const auto late = ask(open + "sleep 60", nullptr, 300ms);
+  EXPECT_EQ(late.type, OpType::info);
+  EXPECT_NE(late.error.find("in time"), std::string::npos) << late.error;
+  EXPECT_EQ(ask(open + "echo '{\"id\":2,\"type\":\"fail\",\"error\":\"no\"}'").type, OpType::fail);
+}
+
+TEST_F(Custom, WhatAClientStartedEndsWithIt) {
+  const std::string mark = (folder / "pid").string();
+  ask("read -r open; echo '{\"id\":1,\"type\":\"ok\"}'; sleep 1000 & echo $! >" + mark +
+          "; read -r x; sleep 1000",
+      nullptr, 300ms);
+  int pid = 0;
+  std::ifstream(mark) >> pid;
+  ASSERT_GT(pid, 0);
+  for (int i = 0; i < 500 && ::kill(pid, 0) == 0; ++i) {
+    std::ifstream stat(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    std::getline(stat, line);
+    if (line.find(") Z ") != std::string::npos) return;  // dead; nobody has asked for it yet
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_NE(::kill(pid, 0), 0);
+}
+
+}  // namespace
+}  // namespace gameday::custom
