@@ -175,10 +175,13 @@ Events to_events(const History& history) {
   events.reserve(history.size());
   auto& writer = events.mutable_values().writer();
   for (std::size_t i = 0; i < history.size(); ++i) {
+    const std::string& f = history.name(history.f(i));
+    if (f == "status" || f == "final-status") continue;
     Events::Row row;
+    row.index = static_cast<std::int64_t>(i);
     row.type = history.type(i);
     row.process = history.is_client(i) ? history.process(i) : events.named_process("nemesis");
-    row.f = events.name(history.name(history.f(i)));
+    row.f = events.name(f);
     row.value = writer.from_json(history.value(i));
     row.time = history.time(i);
     std::vector<Value> extra;

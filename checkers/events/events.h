@@ -121,8 +121,8 @@ class Events {
   bool exact_answers_ = false;
 };
 
-// The recorder's history in the form that this library judges, and back, so that every checker can
-// judge every file.
+// The recorder's history in the form that this library judges, without its probes (status), which are
+// no operations of a workload; and back, so that every checker can judge every file.
 Events to_events(const History& history);
 Result<History> to_history(const Events& events);
 

@@ -22,6 +22,7 @@ constexpr std::string_view kRedisSource =
 constexpr std::string_view kRedisPersistence =
     "Redis: persistence, https://redis.io/docs/management/persistence/";
 
+constexpr std::string_view kOvsdbSource = "Open vSwitch: ovsdb(7), https://docs.openvswitch.org/en/stable/ref/ovsdb.7/";
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
      "an isolated primary goes on acknowledging writes, which are dropped when it becomes a "
@@ -51,6 +52,12 @@ constexpr Reproduction kTable[]{
      30, 20},
     {"etcd-power-loss", "etcd", "", "set", kPowerLoss, false, "",
      "what was acknowledged was forced to the disks of a majority", kEtcdSource},
+    {"ovsdb-local-reads", "ovsdb", "reads=local", "register", kIsolateAll, true, "nonlinearizable",
+     "a server that is cut off answers reads from what it has", kOvsdbSource},
+    {"ovsdb-leader-reads", "ovsdb", "reads=leader", "register", kIsolateAll, false, "",
+     "a read within a transaction that writes is based on what the leader has", kOvsdbSource},
+    {"ovsdb-power-loss", "ovsdb", "", "set", kPowerLoss, false, "",
+     "what was acknowledged was forced to the disks of a majority", kOvsdbSource},
 };
 
 }  // namespace
