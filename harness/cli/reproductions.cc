@@ -22,7 +22,8 @@ constexpr std::string_view kRedisSource =
 constexpr std::string_view kRedisPersistence =
     "Redis: persistence, https://redis.io/docs/management/persistence/";
 
-constexpr std::string_view kOvsdbSource = "Open vSwitch: ovsdb(7), https://docs.openvswitch.org/en/stable/ref/ovsdb.7/";
+constexpr std::string_view kOvsdbSource =
+    "Open vSwitch: ovsdb(7), https://docs.openvswitch.org/en/stable/ref/ovsdb.7/";
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
      "an isolated primary goes on acknowledging writes, which are dropped when it becomes a "
