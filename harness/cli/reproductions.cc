@@ -24,6 +24,19 @@ constexpr std::string_view kRedisPersistence =
 
 constexpr std::string_view kOvsdbSource =
     "Open vSwitch: ovsdb(7), https://docs.openvswitch.org/en/stable/ref/ovsdb.7/";
+constexpr std::string_view kIsolateFirst = R"([{"when": 4, "until": 14, "fault": "partition",
+  "parameters": {"shape": "one", "order": ["n1"]}}])";
+constexpr std::string_view kIsolateHeir = R"([{"when": 4, "until": 14, "fault": "partition",
+  "parameters": {"shape": "one", "order": ["n2"]}}])";
+constexpr std::string_view kPostgresIsolation =
+    "Jepsen: PostgreSQL 12.3, https://jepsen.io/analyses/postgresql-12.3";
+constexpr std::string_view kPostgresStandbys =
+    "PostgreSQL: log-shipping standby servers, "
+    "https://www.postgresql.org/docs/15/warm-standby.html#SYNCHRONOUS-REPLICATION";
+constexpr std::string_view kPostgresCommit =
+    "PostgreSQL: synchronous_commit, "
+    "https://www.postgresql.org/docs/15/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT";
+
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
      "an isolated primary goes on acknowledging writes, which are dropped when it becomes a "
@@ -59,6 +72,43 @@ constexpr Reproduction kTable[]{
      "a read within a transaction that writes is based on what the leader has", kOvsdbSource},
     {"ovsdb-power-loss", "ovsdb", "", "set", kPowerLoss, false, "",
      "what was acknowledged was forced to the disks of a majority", kOvsdbSource},
+    {"postgres-repeatable-read", "postgres", "isolation=repeatable-read", "list-append", "", true,
+     "G2-item",
+     "repeatable read is snapshot isolation, which lets two transactions each miss what "
+     "the other writes",
+     kPostgresIsolation, 1, 15, 200, "serializable"},
+    {"postgres-serializable", "postgres", "isolation=serializable", "list-append", "", false, "",
+     "serializable aborts one of two transactions that miss each other's writes",
+     kPostgresIsolation, 1, 15, 200, "serializable"},
+    {"postgres-async-failover", "postgres", "failover=3 synchronous-standbys=off", "set",
+     kIsolateFirst, true, "lost",
+     "an isolated primary goes on acknowledging what no standby has, "
+     "and copies the promoted one when it comes back",
+     kPostgresStandbys},
+    {"postgres-any1-failover", "postgres", "failover=3 synchronous-standbys=any1", "set",
+     kIsolateHeir, true, "lost",
+     "a standby that promotes itself need not be the one that "
+     "acknowledged",
+     kPostgresStandbys},
+    {"postgres-all-failover", "postgres", "failover=3 synchronous-standbys=all", "set",
+     kIsolateFirst, false, "",
+     "what all standbys have acknowledged is there whichever of them is "
+     "promoted",
+     kPostgresStandbys},
+    {"postgres-all-failover-heir", "postgres", "failover=3 synchronous-standbys=all", "set",
+     kIsolateHeir, false, "", "while one of its standbys is away, the primary acknowledges nothing",
+     kPostgresStandbys},
+    {"postgres-async-standby-reads", "postgres", "reads=any", "counter", "", true,
+     "read-below-bounds", "a commit does not wait for standbys, which are read from",
+     kPostgresCommit, 3, 20, 600},
+    {"postgres-on-standby-reads", "postgres", "reads=any synchronous-standbys=all", "counter", "",
+     true, "read-below-bounds",
+     "a commit waits until standbys have it on disk, not until it can be read "
+     "there",
+     kPostgresCommit, 3, 30, 600},
+    {"postgres-remote-apply-standby-reads", "postgres",
+     "reads=any synchronous-standbys=all synchronous-commit=remote_apply", "counter", "", false, "",
+     "a commit waits until it can be read from the standbys", kPostgresCommit, 3, 30, 600},
 };
 
 }  // namespace
