@@ -36,6 +36,11 @@ constexpr std::string_view kPostgresStandbys =
 constexpr std::string_view kPostgresCommit =
     "PostgreSQL: synchronous_commit, "
     "https://www.postgresql.org/docs/15/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT";
+constexpr std::string_view kIsolateHolder = R"([{"when": 4, "until": 20, "fault": "partition",
+  "parameters": {"shape": "one", "order": ["leader"]}}])";
+constexpr std::string_view kPatroniSource =
+    "Patroni: replication modes, "
+    "https://patroni.readthedocs.io/en/latest/replication_modes.html";
 
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
@@ -109,6 +114,13 @@ constexpr Reproduction kTable[]{
     {"postgres-remote-apply-standby-reads", "postgres",
      "reads=any synchronous-standbys=all synchronous-commit=remote_apply", "counter", "", false, "",
      "a commit waits until it can be read from the standbys", kPostgresCommit, 3, 30, 600},
+    {"patroni-asynchronous", "patroni", "synchronous-mode=off", "set", kIsolateHolder, true, "lost",
+     "a primary that is cut off goes on acknowledging until it gives up its key, and rewinds to "
+     "what the new one has",
+     kPatroniSource, 3, 24},
+    {"patroni-synchronous-strict", "patroni", "synchronous-mode=strict", "set", kIsolateHolder,
+     false, "", "only a standby that has acknowledged all that clients were told of is promoted",
+     kPatroniSource, 3, 24},
 };
 
 }  // namespace
