@@ -27,7 +27,7 @@ std::string wanted(const Parameter& parameter) {
     case Parameter::Kind::numbers:
       return fmt::format("a list of numbers of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::order:
-      return fmt::format("a list of nodes and \"{}\", each once", kLeader);
+      return fmt::format("a list of nodes, \"{}\" and \"{}\", each once", kLeader, kFollower);
     case Parameter::Kind::number:
       return fmt::format("a number of {} to {}", parameter.least, parameter.most);
     case Parameter::Kind::flag:
@@ -60,7 +60,7 @@ bool fits(const Parameter& parameter, const Json& value, const std::vector<std::
                          [&](const Json& number) { return within(number, parameter); });
     case Parameter::Kind::order:
       return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& name) {
-               return (name == kLeader ||
+               return (name == kLeader || name == kFollower ||
                        std::find(nodes.begin(), nodes.end(), name) != nodes.end()) &&
                       std::count(value.begin(), value.end(), name) == 1;
              });

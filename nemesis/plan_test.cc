@@ -137,6 +137,9 @@ TEST(Targets, ResolveTheLeader) {
   const Json parameters = {{"order", {"leader", "n3", "n1", "n2"}}};
   EXPECT_EQ(resolve_order(parameters, "n2", names(3)).value(), (Names{"n2", "n3", "n1"}));
   EXPECT_EQ(resolve_order(parameters, "", names(3)).value(), (Names{"n3", "n1", "n2"}));
+  const Json others = {{"order", {"follower"}}};
+  EXPECT_EQ(resolve_order(others, "n1", names(3)).value(), (Names{"n2", "n3", "n1"}));
+  EXPECT_EQ(resolve_order(others, "", names(3)).value(), (Names{"n1", "n2", "n3"}));
   EXPECT_EQ(resolve_order(Json{{"order", {"n2"}}}, "n1", names(3)).value(),
             (Names{"n2", "n1", "n3"}));
   EXPECT_FALSE(resolve_order(Json{{"order", {"n4"}}}, "n1", names(3)));

@@ -116,7 +116,11 @@ Status Roster::start_again(const std::string& node) {
     stopped_.erase(stopped);
     members = state_.merged->members;
   }
-  if (context_.lab.alive(node)) return {};
+  if (context_.lab.alive(node)) {
+    if (!context_.membership->comes_back_empty()) return {};
+    if (auto ended = context_.lab.terminate(node, kGrace); !ended && context_.lab.alive(node))
+      return tl::make_unexpected(ended.error());
+  }
   if (leaver == Leaver::stops) return context_.lab.restart(node);
   const Node found = *context_.lab.node(node);
   std::error_code error;
@@ -144,13 +148,18 @@ Result<bool> Roster::bring_back(const std::string& node, std::chrono::millisecon
     const auto known = merged();
     if (is_back(node)) break;
     if (known && !known->members.contains(node)) {
-      if (auto started = start_again(node); !started) return tl::make_unexpected(started.error());
+      if (context_.membership->comes_back_empty()) {
+        const std::lock_guard lock(mutex_);
+        stopped_[node] = Leaver::wiped;
+      } else if (auto started = start_again(node); !started) {
+        return tl::make_unexpected(started.error());
+      }
       (void)begin({"", node}, 0);  // not while one is pending
     }
     if (Clock::now() >= deadline) return false;
     std::this_thread::sleep_for(kPollInterval);
   }
-  // One that was stopped, but whose departure was undone by somebody else.
+  // One that is only started now, or whose departure was undone by somebody else.
   if (auto started = start_again(node); !started) return tl::make_unexpected(started.error());
   const std::lock_guard lock(mutex_);
   owed_.erase(node);

@@ -52,6 +52,9 @@ Result<std::vector<std::string>> resolve_order(const Json& parameters, const std
     const std::string name = item.is_string() ? item.get<std::string>() : item.dump();
     if (name == kLeader) {
       if (!leader.empty()) add(leader);
+    } else if (name == kFollower) {
+      for (const auto& node : nodes)
+        if (!leader.empty() && node != leader) add(node);
     } else if (std::find(nodes.begin(), nodes.end(), name) != nodes.end()) {
       add(name);
     } else {
@@ -66,7 +69,8 @@ Result<std::vector<std::string>> resolve_order(const Json& parameters,
                                                const NemesisContext& context) {
   const Json order = parameters.value("order", Json::array());
   std::string leader;
-  if (std::find(order.begin(), order.end(), Json(kLeader)) != order.end())
+  if (std::any_of(order.begin(), order.end(),
+                  [](const Json& name) { return name == kLeader || name == kFollower; }))
     if (const auto claims = primaries_of(context); !claims.empty()) leader = claims.front();
   return resolve_order(parameters, leader, node_names(context.lab));
 }
@@ -107,9 +111,13 @@ std::string describe_first(const Json& parameters, std::size_t count) {
     const std::size_t nodes = order.size() - 1;
     return count >= nodes ? "all nodes" : fmt::format("the leader and {} more", count - 1);
   }
+  if (order[0] == kFollower && count > 1)
+    return fmt::format("{} nodes, first of all those that do not lead", count);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::min<std::size_t>(count, order.size()); ++i)
-    names.push_back(order[i] == kLeader ? "the leader" : order[i].get<std::string>());
+    names.push_back(order[i] == kLeader     ? "the leader"
+                    : order[i] == kFollower ? "a node that does not lead"
+                                            : order[i].get<std::string>());
   return join(names);
 }
 

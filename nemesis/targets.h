@@ -1,5 +1,5 @@
 // Which nodes a fault hits. In parameters: "order", names of nodes of which the first few are hit;
-// "leader" may stand at the front, and is the node that leads at injection. How many: "count", or
+// "leader" is the node that leads at injection, "follower" all that do not. How many: "count", or
 // "targets" with a word for a number of nodes. "targets" may also be the names themselves, or
 // "primaries": all that claim to lead at injection.
 #pragma once
@@ -14,6 +14,7 @@
 namespace gameday::nemesis {
 
 inline constexpr const char* kLeader = "leader";
+inline constexpr const char* kFollower = "follower";
 
 // All nodes, shuffled, the leader in front about half of the time: most of what a fault can break
 // it breaks through the leader.
@@ -25,7 +26,7 @@ struct CountWeights {
 };
 std::size_t draw_count(Rng& rng, std::size_t nodes, const CountWeights& weights);
 
-// The order with the leader's name in it (dropped where nobody leads), completed by the nodes that
+// The order with names for its roles (nobody, where nobody leads), completed by the nodes that
 // it does not mention. Pure. An Error for a name that is no node.
 Result<std::vector<std::string>> resolve_order(const Json& parameters, const std::string& leader,
                                                const std::vector<std::string>& nodes);

@@ -69,6 +69,9 @@ class Membership {
   // How the server of a node is started that is to come to these members, with an empty directory.
   virtual ProcessSpec joining(const Node& node, const std::set<std::string>& members,
                               const std::vector<Node>& all) const = 0;
+  // Who was taken out can only come back as a new member, with an empty directory, and is started
+  // after it was added.
+  virtual bool comes_back_empty() const { return false; }
 };
 
 class System {

@@ -18,7 +18,9 @@ constexpr std::uint64_t kOnePausedOf = 8;
 bool refused(std::string_view error) {
   for (const std::string_view text :
        {"etcdserver: too many requests", "etcdserver: not capable",
-        "etcdserver: requested lease not found", "etcdserver: key is not provided"})
+        "etcdserver: requested lease not found", "etcdserver: key is not provided",
+        "etcdserver: unhealthy cluster",
+        "etcdserver: re-configuration failed due to not enough started members"})
     if (error.find(text) != std::string_view::npos) return true;
   return false;
 }

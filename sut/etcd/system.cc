@@ -65,8 +65,15 @@ class EtcdMembership final : public Membership {
     for (const auto& name : members)
       if (const Node* member = find(all, name); member != nullptr && name != node.name)
         together.push_back(member);
-    return start(node, together, "existing");
+    ProcessSpec spec = start(node, together, "existing");
+    // The peer that it asks first may not know yet that it was added, and then it ends at once.
+    const std::vector<std::string> patiently{
+        "/bin/sh", "-c",
+        "until \"$@\" || [ -e etcd/member/wal ]; do rm -rf etcd; sleep 0.2; done", "join"};
+    spec.argv.insert(spec.argv.begin(), patiently.begin(), patiently.end());
+    return spec;
   }
+  bool comes_back_empty() const override { return true; }
 
  private:
   // A member that has not started yet has no name, only the address that it will have.
