@@ -63,6 +63,56 @@ TEST(Catalog, RunsWhatFitsAndSaysWhatDoesNot) {
   EXPECT_EQ(merged(asked), Verdict::unknown);
 }
 
+// A run says who judges it; then nobody else does, but for those that judge every run.
+TEST(Catalog, WhoJudgesIsWrittenDown) {
+  Story story;
+  story.call(0, "add", 1).call(0, "add", 2).call(1, "read", nullptr, OpType::ok, {1});
+  CheckInput input = story.input();
+  input.test["judges"] = Json::parse(R"([{"model": "set-full"}])");
+  auto results = check_all(input);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].checker, "set-full");
+  EXPECT_EQ(results[0].verdict, Verdict::invalid) << "2 is lost";
+  EXPECT_EQ(results[1].checker, "stats");
+}
+
+// What is missing at the end is lost only if the cluster had come to rest.
+TEST(Catalog, WhatMayStillComeIsNotLost) {
+  for (const auto& [final_reads, settled, verdict] :
+       {std::tuple{false, false, Verdict::invalid}, {true, true, Verdict::invalid},
+        {true, false, Verdict::unknown}}) {
+    Story story;
+    story.call(0, "add", 1).call(0, "add", 2);
+    story.event(kNemesis, OpType::info, "settled", {{"ok", settled}});
+    story.call(1, "read", nullptr, OpType::ok, {1});
+    CheckInput input = story.input();
+    input.test["judges"] = Json::parse(R"([{"model": "set-full"}])");
+    input.test["final-reads"] = final_reads;
+    const auto results = check_all(input);
+    ASSERT_FALSE(results.empty());
+    EXPECT_EQ(results[0].verdict, verdict) << final_reads << settled << results[0].summary;
+  }
+}
+
+// A transaction's history is judged by the consistency model that the run was about.
+TEST(Catalog, TheConsistencyThatWasAskedForDecides) {
+  for (const auto& [model, verdict] :
+       {std::pair{"serializable", Verdict::invalid}, {"read-committed", Verdict::valid}}) {
+    Story story;  // write skew: both read what the other was about to append to
+    story.event(0, OpType::invoke, "txn", Json::parse(R"([["r",1,null],["append",2,1]])"));
+    story.event(1, OpType::invoke, "txn", Json::parse(R"([["r",2,null],["append",1,1]])"));
+    story.event(0, OpType::ok, "txn", Json::parse(R"([["r",1,null],["append",2,1]])"));
+    story.event(1, OpType::ok, "txn", Json::parse(R"([["r",2,null],["append",1,1]])"));
+    story.call(2, "txn", Json::parse(R"([["r",1,null],["r",2,null]])"), OpType::ok,
+               Json::parse(R"([["r",1,[1]],["r",2,[1]]])"));
+    CheckInput input = story.input();
+    input.test["judges"] = Json::array({{{"model", "list-append"}, {"consistency", {model}}}});
+    const auto results = check_all(input);
+    ASSERT_FALSE(results.empty());
+    EXPECT_EQ(results[0].verdict, verdict) << model << ": " << results[0].summary;
+  }
+}
+
 // Whatever the values hold, a checker answers; it never throws out or calls it a bug.
 TEST(Catalog, ValuesOfAnyShapeAreNotInvalid) {
   const std::vector<Json> shapes = {nullptr,

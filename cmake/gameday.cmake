@@ -76,11 +76,12 @@ endfunction()
 
 # gameday_test(core_test SOURCES a_test.cc DEPS core): a GoogleTest binary, one CTest case.
 # OWN_MAIN: the sources hold main(). RUNS: other targets, programs which it expects beside itself.
+# READS: files that it reads, which are beside it when it runs as that user.
 # AS_USER: what it does depends on privileges, so another CTest case runs it as uid 1000, if CTest is root.
 # DISKS: it calls sync(2), or depends on nobody doing so. That writes out every disk of the machine, also one
 # in another test that is about to lose what it did not sync.
 function(gameday_test name)
-  cmake_parse_arguments(ARG "OWN_MAIN;AS_USER;DISKS" "TIMEOUT" "SOURCES;DEPS;RUNS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_MAIN;AS_USER;DISKS" "TIMEOUT" "SOURCES;DEPS;RUNS;READS" ${ARGN})
   if(NOT GAMEDAY_TESTS)
     return()
   endif()
@@ -102,7 +103,7 @@ function(gameday_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  set(files)
+  set(files ${ARG_READS})
   foreach(program ${ARG_RUNS})
     add_dependencies(${name} ${program})
     list(APPEND files $<TARGET_FILE:${program}>)

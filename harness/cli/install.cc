@@ -29,7 +29,7 @@ trap restore EXIT
 trap 'exit 1' INT TERM HUP
 [ ! -e "$policy" ] || [ -e "$kept" ] || mv "$policy" "$kept"
 printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" || exit 1
-install() { apt-get install -y --no-install-recommends "$@" >"$log" 2>&1; }
+install() { apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" >"$log" 2>&1; }
 log=$(mktemp)
 install "$@" || { apt-get update >"$log" 2>&1 && install "$@"; } || {
   tail -n 20 "$log" >&2

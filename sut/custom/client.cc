@@ -20,6 +20,9 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestLine = 64 << 20;
+constexpr std::size_t kLastWords = 4096;
+// On a busy machine an interpreter for each client takes longer to start than an operation may.
+constexpr auto kOpenLimit = 30s;
 
 // A child with pipes to its standard streams.
 class Process {
@@ -110,22 +113,31 @@ class Process {
   }
   // The last line that it wrote to its standard error.
   std::string last_words() {
-    std::string text;
-    std::array<char, 4096> bytes;
-    for (ssize_t n; (n = ::read(err_, bytes.data(), bytes.size())) > 0;)
-      text.append(bytes.data(), static_cast<std::size_t>(n));
+    hear();
+    std::string text = words_;
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text.substr(text.rfind('\n') + 1);
   }
 
  private:
-  static bool ready(int fd, short events, Deadline deadline) {
+  void hear() {
+    std::array<char, 4096> bytes;
+    ssize_t n = 0;
+    while ((n = ::read(err_, bytes.data(), bytes.size())) > 0)
+      words_.append(bytes.data(), static_cast<std::size_t>(n));
+    silent_ = n == 0;
+    if (words_.size() > kLastWords) words_.erase(0, words_.size() - kLastWords);
+  }
+  // Standard error is read meanwhile: a full pipe would stop a process that logs much.
+  bool ready(int fd, short events, Deadline deadline) {
     for (;;) {
       const auto left =
           std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-      pollfd waiting{fd, events, 0};
-      const int n = left <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left));
-      if (n >= 0 || errno != EINTR) return n > 0;
+      std::array<pollfd, 2> waiting{{{fd, events, 0}, {silent_ ? -1 : err_, POLLIN, 0}}};
+      const int n = left <= 0 ? 0 : ::poll(waiting.data(), 2, static_cast<int>(left));
+      if (n < 0 && errno == EINTR) continue;
+      if (n > 0 && waiting[1].revents != 0) hear();
+      if (n <= 0 || waiting[0].revents != 0) return n > 0;
     }
   }
 
@@ -133,7 +145,8 @@ class Process {
   bool ended_ = false;
   int status_ = 0;
   int in_ = -1, out_ = -1, err_ = -1;
-  std::string buffer_;
+  std::string buffer_, words_;
+  bool silent_ = false;  // standard error was closed
 };
 
 class ProcessClient final : public Client {
@@ -142,34 +155,50 @@ class ProcessClient final : public Client {
       : argv_(std::move(argv)), open_(std::move(open)) {}
 
   Completion invoke(const Op& op, Deadline deadline) override {
-    if (!process_) {
-      process_ = std::make_unique<Process>(argv_);
-      if (Completion opened = ask(open_, deadline, OpType::fail); opened.type != OpType::ok) {
-        opened.error = "the client could not be opened: " + opened.error;
-        opened.type = OpType::fail;
-        process_.reset();
-        return opened;
-      }
-    }
+    if (!open_now_)
+      if (auto failed = open(deadline)) return *std::move(failed);
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    Completion done =
-        ask({{"op", "invoke"}, {"f", op.f}, {"value", op.value}, {"timeout-ms", left}}, deadline,
-            OpType::info);
-    if (broken_) process_.reset();
-    broken_ = false;
+    send({{"op", "invoke"}, {"f", op.f}, {"value", op.value}, {"timeout-ms", left}}, deadline);
+    Completion done = answer(deadline, OpType::info);
+    if (broken_) end();
     return done;
   }
 
  private:
-  // `lost`: what it is if no answer comes.
-  Completion ask(Json request, Deadline deadline, OpType lost) {
+  // What to answer where it is not open by the deadline. One that is still starting goes on.
+  std::optional<Completion> open(Deadline deadline) {
+    if (!process_) {
+      process_ = std::make_unique<Process>(argv_);
+      since_ = Clock::now();
+      send(open_, deadline);
+    }
+    Completion opened = answer(deadline, OpType::fail);
+    open_now_ = !broken_ && opened.type == OpType::ok;
+    if (open_now_) return std::nullopt;
+    const auto now = Clock::now();
+    if (broken_ && process_->started() && now >= deadline && now - since_ < kOpenLimit) {
+      broken_ = false;
+      return Completion{OpType::fail, nullptr, "the client is still starting"};
+    }
+    end();
+    return Completion{OpType::fail, nullptr, "the client could not be opened: " + opened.error};
+  }
+  void end() {
+    process_.reset();
+    open_now_ = broken_ = false;
+  }
+
+  void send(Json request, Deadline deadline) {
     request["id"] = ++id_;
-    broken_ = true;
+    broken_ = !process_->started() || !process_->write(request.dump() + "\n", deadline);
+  }
+  // To what was sent last. `lost`: what it is if none comes.
+  Completion answer(Deadline deadline, OpType lost) {
     if (!process_->started())
       return {OpType::fail, nullptr, fmt::format("{} cannot be started", argv_[0])};
-    const bool sent = process_->write(request.dump() + "\n", deadline);
-    const auto line = sent ? process_->read_line(deadline) : std::nullopt;
+    const auto line = broken_ ? std::nullopt : process_->read_line(deadline);
+    broken_ = true;
     if (!line) {
       const std::string words = process_->last_words();
       const bool late = Clock::now() >= deadline;
@@ -178,9 +207,9 @@ class ProcessClient final : public Client {
                           words.empty() ? "" : ": ", words)};
     }
     const Json answer = parse_json(*line);
-    const std::string type =
-        answer.is_object() ? answer.value("type", std::string()) : std::string();
-    if (!answer.is_object() || answer.value("id", Json()) != request["id"] ||
+    const Json said = answer.is_object() ? answer.value("type", Json()) : Json();
+    const std::string type = said.is_string() ? said.get<std::string>() : "";
+    if (!answer.is_object() || answer.value("id", Json()) != id_ ||
         (type != "ok" && type != "fail" && type != "info"))
       return {lost, nullptr, "the client answered what is no answer: " + line->substr(0, 200)};
     broken_ = false;
@@ -196,8 +225,11 @@ class ProcessClient final : public Client {
   std::vector<std::string> argv_;
   Json open_;
   std::unique_ptr<Process> process_;
+  Clock::time_point since_;  // it was started
   std::int64_t id_ = 0;
-  bool broken_ = false;
+  bool open_now_ = false;
+  bool broken_ =
+      false;  // it said nothing, or what is no answer: none may be expected of it any more
 };
 
 }  // namespace

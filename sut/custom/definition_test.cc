@@ -118,10 +118,39 @@ TEST_F(Custom, AClientThatFailsIsNeverTakenForAnAnswer) {
   for (const char* answer : {"nonsense", "[]", "{\"id\":1,\"type\":\"ok\"}",
                              "{\"id\":2,\"type\":\"okay\"}", "{\"id\":2}"})
     EXPECT_EQ(ask(open + fmt::format("echo '{}'; sleep 9", answer)).type, OpType::info) << answer;
+  const auto odd = ask(open + "printf '{\"id\":2,\"type\":7}\\n\\377\\n'; sleep 9");
+  EXPECT_EQ(odd.type, OpType::info);
   const auto late = ask(open + "sleep 60", nullptr, 300ms);
   EXPECT_EQ(late.type, OpType::info);
   EXPECT_NE(late.error.find("in time"), std::string::npos) << late.error;
   EXPECT_EQ(ask(open + "echo '{\"id\":2,\"type\":\"fail\",\"error\":\"no\"}'").type, OpType::fail);
+}
+
+// As an interpreter does on a busy machine: the first operations fail, and nobody starts it again.
+TEST_F(Custom, AClientMayTakeItsTimeToStart) {
+  const std::string starts = (folder / "starts").string();
+  const Node node{"n1", "10.77.0.1", "/data"};
+  const auto client = make_client(
+      {"/bin/sh", "-c",
+       "echo x >>" + starts + R"(; read -r open; sleep 1; echo '{"id":1,"type":"ok"}'
+         i=1; while read -r x; do i=$((i + 1)); echo "{\"id\":$i,\"type\":\"ok\"}"; done)"},
+      node, {node}, "set");
+  Op op;
+  op.f = "add";
+  const auto ask_soon = [&] { return client->invoke(op, std::chrono::steady_clock::now() + 100ms); };
+  const auto first = ask_soon();
+  EXPECT_EQ(first.type, OpType::fail) << "it was not asked yet";
+  EXPECT_NE(first.error.find("still starting"), std::string::npos) << first.error;
+  bool served = false;
+  for (int i = 0; i < 100 && !served; ++i) served = ask_soon().type == OpType::ok;
+  EXPECT_TRUE(served);
+  EXPECT_EQ(fs::file_size(starts), 2U) << "it was started more than once";
+}
+
+TEST_F(Custom, AClientThatLogsMuchIsNotStopped) {
+  const std::string chatty = R"(read -r open; echo '{"id":1,"type":"ok"}'; read -r request
+    head -c 300000 /dev/zero | tr '\0' 'x' >&2; echo '{"id":2,"type":"ok"}'; read -r end)";
+  EXPECT_EQ(ask(chatty).type, OpType::ok);
 }
 
 TEST_F(Custom, WhatAClientStartedEndsWithIt) {
