@@ -20,6 +20,10 @@ constexpr std::string_view kRedisSource =
 constexpr std::string_view kRedisPersistence =
     "Redis: persistence, https://redis.io/docs/management/persistence/";
 
+constexpr std::string_view kKillAll =
+    R"([{"when": 6, "until": 7, "fault": "kill", "parameters": {"targets": "all"}}])";
+constexpr std::string_view kGaleraSource =
+    "Jepsen: MariaDB Galera Cluster 12.1.2, https://jepsen.io/analyses/mariadb-galera-cluster-12.1.2";
 constexpr std::string_view kOvsdbSource =
     "Open vSwitch: ovsdb(7), https://docs.openvswitch.org/en/stable/ref/ovsdb.7/";
 constexpr std::string_view kIsolateFirst = R"([{"when": 4, "until": 14, "fault": "partition",
@@ -69,6 +73,25 @@ constexpr Reproduction kTable[]{
      30, 20},
     {"etcd-power-loss", "etcd", "", "set", kPowerLoss, false, "",
      "what was acknowledged was forced to the disks of a majority", kEtcdSource},
+    {"galera-lost-update", "galera", "snapshot-isolation=off", "list-append", "", true,
+     "lost-update G-single-item",
+     "a transaction of repeatable read changes a row that was changed since its snapshot",
+     kGaleraSource, 3, 15},
+    {"galera-snapshot-isolation", "galera", "snapshot-isolation=on", "list-append", "", false, "",
+     "with innodb_snapshot_isolation such a transaction is rolled back", kGaleraSource, 3, 15},
+    {"galera-serializable", "galera", "isolation=serializable", "list-append", "", false, "",
+     "its reads lock the rows that they see", kGaleraSource, 3, 15},
+    {"galera-stale-reads", "galera", "sync-wait=0", "register", "", true, "nonlinearizable",
+     "a node answers reads before it has applied what another one has acknowledged", kGaleraSource,
+     3, 15},
+    {"galera-sync-wait", "galera", "sync-wait=1", "register", "", false, "",
+     "a read waits until everything committed before it is applied", kGaleraSource, 3, 15},
+    {"galera-flush-once-a-second", "galera", "flush=0", "set", kKillAll, true, "lost",
+     "commits of the last second were acknowledged and not written, on every node", kGaleraSource},
+    {"galera-flush-at-commit", "galera", "flush=1", "set", kKillAll, false, "",
+     "every commit is written before it is acknowledged", kGaleraSource},
+    {"galera-power-loss", "galera", "flush=1", "set", kPowerLoss, false, "",
+     "every commit is forced to disk before it is acknowledged", kGaleraSource},
     {"ovsdb-local-reads", "ovsdb", "reads=local", "register", kIsolateFollower, true, "nonlinearizable",
      "a server that is cut off answers reads from what it has", kOvsdbSource},
     {"ovsdb-leader-reads", "ovsdb", "reads=leader", "register", kIsolateFollower, false, "",
