@@ -72,7 +72,7 @@ Result<Made> make_system(const RunOptions& options) {
     return fail("--workload: {} has no {}; it offers {}", made.kind->name, made.workload,
                 fmt::join(offered, ", "));
   for (const auto& program : words(made.kind->programs))
-    if (::access(program.c_str(), X_OK) != 0)
+    if (::access(program.c_str(), F_OK) != 0)
       return fail("{} needs {}, which is not installed: gameday doctor --install {}", made.kind->name,
                   program, made.kind->name);
   if (!options.bugs.empty() && !made.kind->numbered)

@@ -43,6 +43,10 @@ constexpr std::string_view kIsolateHolder = R"([{"when": 4, "until": 20, "fault"
 constexpr std::string_view kPatroniSource =
     "Patroni: replication modes, "
     "https://patroni.readthedocs.io/en/latest/replication_modes.html";
+constexpr std::string_view kZookeeperSource =
+    "ZooKeeper: internals, consistency guarantees, "
+    "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html; "
+    "https://github.com/jepsen-io/jepsen/issues/399";
 
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
@@ -142,6 +146,16 @@ constexpr Reproduction kTable[]{
     {"patroni-synchronous-strict", "patroni", "synchronous-mode=strict", "set", kIsolateHolder,
      false, "", "only a standby that has acknowledged all that clients were told of is promoted",
      kPatroniSource, 3, 24},
+    {"zookeeper-local-reads", "zookeeper", "reads=local", "register", kIsolateFollower, true,
+     "nonlinearizable", "a server that is cut off answers reads from what it has", kZookeeperSource},
+    {"zookeeper-sync-reads", "zookeeper", "reads=sync", "register", kIsolateFollower, false, "",
+     "a follower that is cut off does not answer what must be in step with its leader first",
+     kZookeeperSource},
+    {"zookeeper-quorum-reads", "zookeeper", "reads=quorum", "register", kIsolatePrimary, false, "",
+     "a read after a write in the same session has seen all that was acknowledged before it",
+     kZookeeperSource},
+    {"zookeeper-power-loss", "zookeeper", "", "set", kPowerLoss, false, "",
+     "what was acknowledged was forced to the disks of a majority", kZookeeperSource},
 };
 
 }  // namespace
