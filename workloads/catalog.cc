@@ -7,7 +7,7 @@ namespace gameday::workloads {
 std::span<const Workload* const> catalog() {
   static constexpr std::array kCatalog{&kAll,        &kRegister,   &kAppend,  &kSet,   &kAvailability,
                                        &kListAppend, &kRwRegister, &kCounter, &kQueue,
-                                       &kLockSet,    &kBank};
+                                       &kLockSet,    &kBank,       &kSession};
   return kCatalog;
 }
 

@@ -9,7 +9,7 @@
 namespace gameday::workloads {
 
 extern const Workload kRegister, kAppend, kSet, kAvailability, kAll;
-extern const Workload kListAppend, kRwRegister, kCounter, kQueue, kLockSet, kBank;
+extern const Workload kListAppend, kRwRegister, kCounter, kQueue, kLockSet, kBank, kSession;
 
 std::span<const Workload* const> catalog();
 const Workload* find(std::string_view name);  // nullptr: no such workload

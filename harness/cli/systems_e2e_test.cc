@@ -49,8 +49,10 @@ TEST_F(RealSystem, MembersOfEtcdLeaveAndComeBack) {
   install("etcd");
   if (IsSkipped() || HasFatalFailure()) return;
   std::ofstream(scratch / "schedule.json") << R"([
-    {"at": 1, "until": 3, "fault": "membership", "parameters": {"change": "remove", "order": ["leader"], "leaver": "stays"}},
-    {"at": 4, "until": 7, "fault": "membership", "parameters": {"change": "remove", "order": ["n2"], "leaver": "stops"}}])";
+    {"at": 1, "until": 3, "fault": "membership",
+     "parameters": {"change": "remove", "order": ["leader"], "leaver": "stays"}},
+    {"at": 4, "until": 7, "fault": "membership",
+     "parameters": {"change": "remove", "order": ["n2"], "leaver": "stops"}}])";
   const Outcome o = run_system({"etcd", "--nodes", "5", "--time-limit", "9", "--rate", "100",
                                 "--schedule", (scratch / "schedule.json").string()});
   EXPECT_EQ(o.code, 0) << o.out << o.err;

@@ -201,7 +201,7 @@ namespace gameday::sut {
 const SystemKind& etcd_system() {
   static constexpr SystemKind kind{"etcd",
                                    "etcd-server: a key-value store on Raft",
-                                   "register set list-append rw-register lock-set counter bank",
+                                   "register session set list-append rw-register lock-set counter bank",
                                    "/usr/bin/etcd",
                                    etcd::kSettings,
                                    etcd::make};

@@ -214,7 +214,7 @@ namespace gameday::sut {
 const SystemKind& ovsdb_system() {
   static constexpr SystemKind kind{"ovsdb",
                                    "ovsdb-server: Open vSwitch's database, in a cluster on Raft",
-                                   "register set list-append rw-register counter bank",
+                                   "register session set list-append rw-register counter bank",
                                    "/usr/sbin/ovsdb-server /usr/bin/ovsdb-tool",
                                    ovsdb::kSettings,
                                    ovsdb::make};

@@ -118,7 +118,7 @@ namespace gameday::sut {
 const SystemKind& patroni_system() {
   static constexpr SystemKind kind{"patroni",
                                    "PostgreSQL with failover by Patroni, on etcd",
-                                   "set register list-append rw-register counter bank",
+                                   "set register session list-append rw-register counter bank",
                                    "/usr/bin/patroni /usr/bin/etcd "
                                    "/usr/lib/postgresql/15/bin/postgres",
                                    patroni::kSettings,

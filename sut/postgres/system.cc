@@ -141,7 +141,7 @@ namespace gameday::sut {
 const SystemKind& postgres_system() {
   static constexpr SystemKind kind{"postgres",
                                    "PostgreSQL: a primary and streaming standbys",
-                                   "set register list-append rw-register counter bank",
+                                   "set register session list-append rw-register counter bank",
                                    "/usr/lib/postgresql/15/bin/postgres",
                                    postgres::kSettings,
                                    postgres::make};

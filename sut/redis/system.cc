@@ -151,7 +151,7 @@ namespace gameday::sut {
 const SystemKind& redis_system() {
   static constexpr SystemKind kind{"redis",
                                    "Redis with Sentinel: a primary, replicas, and failover",
-                                   "set register list-append rw-register queue counter bank",
+                                   "set register session list-append rw-register queue counter bank",
                                    "/usr/bin/redis-server /usr/bin/redis-sentinel",
                                    redis::kSettings,
                                    redis::make};
