@@ -121,7 +121,7 @@ namespace gameday::sut {
 const SystemKind& zookeeper_system() {
   static constexpr SystemKind kind{"zookeeper",
                                    "ZooKeeper: a tree of small nodes on Zab",
-                                   "register set list-append rw-register counter bank",
+                                   "register session set list-append rw-register counter bank",
                                    "/usr/bin/java /usr/share/java/zookeeper.jar",
                                    zookeeper::kSettings,
                                    zookeeper::make};
