@@ -12,13 +12,15 @@ constexpr int kLoopWait = 1;
 constexpr int kRetryTimeout = 3;
 static_assert(kLoopWait + 2 * kRetryTimeout <= kTtl);  // as its documentation wants it
 
-// $1 name, $2 address, $3 --initial-cluster of etcd, then bootstrap.dcs and etcd's own options.
+// $1 name, $2 address, $3 --initial-cluster of etcd, $4 what Patroni keeps there for all. It speaks
+// the old API: with the new one 3.0.2 of Debian 12 overwrites the key of whoever took it meanwhile
+// (https://github.com/patroni/patroni/pull/2689).
 constexpr const char* kScript = R"sh(
 name=$1 address=$2 cluster=$3 dcs=$4
 export LC_ALL=C.UTF-8 HOME="$PWD" TMPDIR="$PWD"
 url=http://$address
 while sleep 0.2; do
-  /usr/bin/etcd --name "$name" --data-dir etcd --logger zap \
+  /usr/bin/etcd --name "$name" --data-dir etcd --logger zap --enable-v2 \
     --listen-peer-urls "$url:2380" --initial-advertise-peer-urls "$url:2380" \
     --listen-client-urls "$url:2379" --advertise-client-urls "$url:2379" \
     --initial-cluster "$cluster" --initial-cluster-state new
@@ -36,7 +38,7 @@ cat >patroni.yml.new <<END
 scope: gameday
 name: $name
 restapi: {listen: '$address:8008', connect_address: '$address:8008'}
-etcd3: {hosts: ['$address:2379']}
+etcd: {hosts: ['$address:2379']}
 bootstrap:
   dcs: $dcs
   initdb: [{encoding: UTF8}, {locale: C}, {wal-segsize: '1'}, {auth: trust}]

@@ -21,7 +21,7 @@ class ReplicatedSystem : public System {
   bool settled(const std::vector<Node>& all, Deadline deadline) const override;
   std::unique_ptr<Client> client(const Node& node, const std::vector<Node>& all) const override;
   std::string endpoint(const Node& node) const override;
-  std::chrono::seconds patience() const override { return std::chrono::seconds(60); }
+  std::chrono::seconds patience() const override { return std::chrono::seconds(90); }
   std::string promises() const override;
 
  protected:
