@@ -48,6 +48,11 @@ constexpr std::string_view kZookeeperSource =
     "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html; "
     "https://github.com/jepsen-io/jepsen/issues/399";
 
+constexpr std::string_view kIsolateBroker = R"([{"when": 4, "until": 24, "fault": "partition",
+  "parameters": {"shape": "one", "order": ["n1"]}}])";
+constexpr std::string_view kRabbitmqSource =
+    "Jepsen: RabbitMQ (2014), https://aphyr.com/posts/315-jepsen-rabbitmq";
+
 constexpr Reproduction kTable[]{
     {"redis-split-brain", "redis", "", "set", kIsolatePrimary, true, "lost",
      "an isolated primary goes on acknowledging writes, which are dropped when it becomes a "
@@ -146,6 +151,13 @@ constexpr Reproduction kTable[]{
     {"patroni-synchronous-strict", "patroni", "synchronous-mode=strict", "set", kIsolateHolder,
      false, "", "only a standby that has acknowledged all that clients were told of is promoted",
      kPatroniSource, 3, 24},
+    {"rabbitmq-mirrored-autoheal", "rabbitmq", "queue=mirrored partition-handling=autoheal", "queue",
+     kIsolateBroker, true, "lost",
+     "both sides of a partition confirm messages; when it heals, the brokers of one side start afresh",
+     kRabbitmqSource, 3, 26, 100},
+    {"rabbitmq-quorum-queue", "rabbitmq", "queue=quorum partition-handling=pause_minority", "queue",
+     kIsolateBroker, false, "", "a majority of the brokers has every message that was confirmed",
+     kRabbitmqSource, 3, 26, 100},
     {"zookeeper-local-reads", "zookeeper", "reads=local", "register", kIsolateFollower, true,
      "nonlinearizable", "a server that is cut off answers reads from what it has", kZookeeperSource},
     {"zookeeper-sync-reads", "zookeeper", "reads=sync", "register", kIsolateFollower, false, "",
