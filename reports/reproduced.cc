@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "reports/assets.h"
@@ -43,7 +44,38 @@ const char* body_class(const std::string& verdict) {
                                 : "unchecked";
 }
 
+// "Title, https://where": a link.
+std::string source_link(const Json& row) {
+  const std::string source = text_of(row, "source");
+  const auto at = source.rfind("https://");
+  if (at == std::string::npos) return html(source);
+  const auto end = source.find_last_not_of(", ", at == 0 ? 0 : at - 1);
+  const std::string url = source.substr(at);
+  const std::string title = at == 0 ? url : source.substr(0, end + 1);
+  return fmt::format("<a href=\"{}\">{}</a>", html(url), html(title));
+}
+
+std::string system_of(const Json& row) {
+  const std::string version = text_of(row, "version"), settings = text_of(row, "settings");
+  return text_of(row, "system") + (version.empty() ? "" : " " + version) +
+         (settings.empty() ? "" : ", " + settings);
+}
+
+std::string faults_of(const Json& row) {
+  std::vector<std::string> names;
+  for (const auto& planned : row.value("schedule", Json::array())) {
+    const std::string name = text_of(planned, "fault");
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names.empty() ? "no fault" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 constexpr std::string_view kStyle = R"(
+table.findings { width: 100%; border-collapse: collapse; font-size: .875rem; margin: 1rem 0 2rem; }
+.findings th, .findings td { text-align: left; vertical-align: top; padding: .35rem .6rem;
+  border-bottom: 1px solid var(--line); }
+.findings th { color: var(--soft); font-weight: 600; }
+.scroll { overflow-x: auto; }
 main { max-width: 76rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }
 .finding { background: var(--surface); border: 1px solid var(--line); border-radius: 12px;
   padding: .9rem 1.2rem; margin: .8rem 0; box-shadow: var(--shadow); }
@@ -71,17 +103,29 @@ std::string render_reproduced_html(const Json& rows, const std::string& folder) 
       "dark\">\n<title>{0}</title>\n<style>{1}{2}</style>\n</head>\n"
       "<body>\n<main>\n<h1>{0}</h1>\n",
       html(title), report::k_style.text, kStyle);
+  page +=
+      "<div class=\"scroll\"><table class=\"findings\">\n<tr><th>finding</th><th>system</th><th>workload</th>"
+      "<th>faults</th><th>expected</th><th>came out</th><th>anomalies</th><th>source</th></tr>\n";
+  for (const auto& row : rows)
+    page += fmt::format(
+        "<tr class=\"{}\"><td><a href=\"#{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td><td><span class=\"chip\">{}</span></td><td>{}</td><td>{}</td></tr>\n",
+        body_class(text_of(row, "verdict")), html(text_of(row, "name")), html(text_of(row, "name")),
+        html(system_of(row)), html(text_of(row, "workload")), html(faults_of(row)),
+        html(text_of(row, "expected")), html(outcome(row)), html(list_of(row, "anomaly-types")),
+        source_link(row));
+  page += "</table></div>\n";
   for (const auto& row : rows) {
     page += fmt::format(
-        "<section class=\"finding {}\">\n<h2>{} <span class=\"chip\">{}</span></h2>\n<p>{}</p>\n",
-        body_class(text_of(row, "verdict")), html(text_of(row, "name")), html(outcome(row)),
-        html(text_of(row, "finding")));
-    page += fmt::format("<p class=\"soft\">{} {}, workload {}, expected {}",
-                        html(text_of(row, "system")), html(text_of(row, "settings")),
-                        html(text_of(row, "workload")), html(text_of(row, "expected")));
+        "<section id=\"{}\" class=\"finding {}\">\n<h2>{} <span class=\"chip\">{}</span></h2>\n<p>{}</p>\n",
+        html(text_of(row, "name")), body_class(text_of(row, "verdict")),
+        html(text_of(row, "name")), html(outcome(row)), html(text_of(row, "finding")));
+    page += fmt::format("<p class=\"soft\">{}; workload {}, {}, expected {}", html(system_of(row)),
+                        html(text_of(row, "workload")), html(faults_of(row)),
+                        html(text_of(row, "expected")));
     if (const auto types = list_of(row, "anomaly-types"); !types.empty())
       page += fmt::format("; found {}", html(types));
-    page += fmt::format("</p>\n<p class=\"soft\">{}</p>\n", html(text_of(row, "source")));
+    page += fmt::format("</p>\n<p class=\"soft\">{}</p>\n", source_link(row));
     if (const auto summary = text_of(row, "summary"); !summary.empty())
       page += fmt::format("<p>{}</p>\n", html(summary));
     if (const auto run = text_of(row, "folder"); !run.empty()) {

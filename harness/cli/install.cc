@@ -39,14 +39,17 @@ install "$@" || { apt-get update >"$log" 2>&1 && install "$@"; } || {
 rm -f "$log"
 )sh";
 
-bool installed(const std::string& package) {
-  const std::string command =
-      fmt::format("dpkg-query -W -f='${{db:Status-Status}}' {} 2>/dev/null", package);
-  FILE* pipe = ::popen(command.c_str(), "r");
-  char text[64] = {};
+// The first line that dpkg-query answers.
+std::string dpkg(const std::string& question) {
+  FILE* pipe = ::popen(("dpkg-query " + question + " 2>/dev/null").c_str(), "r");
+  char text[512] = {};
   const bool read = pipe != nullptr && std::fgets(text, sizeof text, pipe) != nullptr;
   if (pipe != nullptr) ::pclose(pipe);
-  return read && std::string_view(text) == "installed";
+  return read ? text : "";
+}
+
+bool installed(const std::string& package) {
+  return dpkg("-W -f='${db:Status-Status}' " + package) == "installed";
 }
 
 int run(std::vector<std::string> words) {
@@ -68,6 +71,12 @@ std::vector<std::string> packages_of(const std::string& system) {
   for (const auto& package : kPackages)
     if (package.system == system) names.emplace_back(package.name);
   return names;
+}
+
+std::string version_of(const std::string& file) {
+  const std::string owner = dpkg("-S " + file);
+  const auto end = owner.find(": ");
+  return end == std::string::npos ? "" : dpkg("-W -f='${Version}' " + owner.substr(0, end));
 }
 
 int install_command(const std::vector<std::string>& systems) {

@@ -3,13 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/install.h"
 #include "harness/cli/reproductions.h"
+#include "harness/cli/version.h"
 #include "harness/core/verdict.h"
 #include "harness/lab/universe.h"
 #include "harness/run/store.h"
 #include "reports/reproduced.h"
+#include "sut/catalog.h"
 
 namespace gameday::cli {
 namespace fs = std::filesystem;
@@ -21,6 +25,7 @@ struct Outcome {
   std::string verdict;  // of the last run; "not run" with the reason in `error`
   std::vector<std::string> anomaly_types;
   fs::path folder;
+  std::string version;  // of the system, as Debian calls it
   std::string error, summary, command;
   int runs = 0, invalid = 0;  // how many there were, and came out INVALID
   bool as_expected = false;
@@ -30,7 +35,9 @@ std::string_view expected(const Reproduction& r) { return r.invalid ? "INVALID" 
 
 Json to_json(const Outcome& o) {
   Json json = {{"name", o.what->name},          {"system", o.what->system},
-               {"settings", o.what->settings},  {"workload", o.what->workload},
+               {"version", o.version},          {"settings", o.what->settings},
+               {"nodes", o.what->nodes},        {"workload", o.what->workload},
+               {"schedule", o.what->schedule.empty() ? Json::array() : Json::parse(o.what->schedule)},
                {"expected", expected(*o.what)}, {"expected-anomalies", words(o.what->anomalies)},
                {"verdict", o.verdict},          {"anomaly-types", o.anomaly_types},
                {"as-expected", o.as_expected},  {"runs", o.runs},
@@ -147,12 +154,19 @@ int list_them(const std::vector<Outcome>& outcomes, bool json) {
 
 int reproduce_command(const ReproduceOptions& options) {
   std::vector<Outcome> outcomes;
+  std::map<std::string_view, std::string> versions;
   for (const Reproduction& r : reproductions()) {
     const bool named = options.names.empty() ||
                        std::ranges::find(options.names, r.name) != options.names.end() ||
                        std::ranges::find(options.names, r.system) != options.names.end();
     const bool wanted = options.expected.empty() || (options.expected == "invalid") == r.invalid;
-    if (named && wanted) outcomes.emplace_back().what = &r;
+    if (!named || !wanted) continue;
+    outcomes.emplace_back().what = &r;
+    if (!versions.contains(r.system)) {
+      const auto programs = words(sut::find(r.system)->programs);
+      versions[r.system] = programs.empty() ? std::string(kVersion) : version_of(programs.front());
+    }
+    outcomes.back().version = versions[r.system];
   }
   for (const auto& name : options.names)
     if (std::ranges::none_of(reproductions(),

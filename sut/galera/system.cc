@@ -178,7 +178,7 @@ namespace gameday::sut {
 const SystemKind& galera_system() {
   static constexpr SystemKind kind{"galera",
                                    "MariaDB with Galera: every node takes writes",
-                                   "set register list-append rw-register counter bank",
+                                   "set register session list-append rw-register counter bank",
                                    "/usr/sbin/mariadbd /usr/bin/rsync",
                                    galera::kSettings,
                                    galera::make};

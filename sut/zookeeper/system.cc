@@ -122,7 +122,7 @@ const SystemKind& zookeeper_system() {
   static constexpr SystemKind kind{"zookeeper",
                                    "ZooKeeper: a tree of small nodes on Zab",
                                    "register session set list-append rw-register counter bank",
-                                   "/usr/bin/java /usr/share/java/zookeeper.jar",
+                                   "/usr/share/java/zookeeper.jar /usr/bin/java",
                                    zookeeper::kSettings,
                                    zookeeper::make};
   return kind;
