@@ -81,7 +81,8 @@ std::optional<NodeStatus> ReplicatedSystem::status(const Node& node, Deadline de
   return status;
 }
 
-// All standbys follow one primary, which has the tables; making them takes as long as they are slow.
+// All standbys follow one primary, which has the tables; making them takes as long as they are
+// slow.
 bool ReplicatedSystem::ready(const std::vector<Node>& all, Deadline deadline) const {
   const Node* primary = in_step(all, deadline, false);
   return primary != nullptr && sut::create_tables(*make_driver(primary->address, Session::primary),
