@@ -1,6 +1,6 @@
 #include "sut/catalog.h"
 
-#include <array>
+#include <vector>
 
 namespace gameday::sut {
 
@@ -8,19 +8,36 @@ namespace gameday::sut {
 #include "sut/systems.inc"
 #undef GAMEDAY_SYSTEM
 
-std::span<const SystemKind* const> catalog() {
-  static const std::array kCatalog{
+namespace {
+
+std::vector<const SystemKind*>& kinds() {
+  static std::vector<const SystemKind*> kKinds{
 #define GAMEDAY_SYSTEM(name) &name##_system(),
 #include "sut/systems.inc"
 #undef GAMEDAY_SYSTEM
   };
-  return kCatalog;
+  return kKinds;
 }
+
+}  // namespace
+
+std::span<const SystemKind* const> catalog() { return kinds(); }
 
 const SystemKind* find(std::string_view name) {
   for (const SystemKind* kind : catalog())
     if (kind->name == name) return kind;
   return nullptr;
+}
+
+Status add(std::span<const SystemKind> own) {
+  for (const SystemKind& kind : own) {
+    if (kind.name.empty() || kind.workloads.empty() || kind.make == nullptr)
+      return fail("a system of this program lacks its name, its workloads or how to make it: \"{}\"",
+                  kind.name);
+    if (find(kind.name) != nullptr) return fail("there are two systems \"{}\"", kind.name);
+    kinds().push_back(&kind);
+  }
+  return {};
 }
 
 }  // namespace gameday::sut

@@ -12,4 +12,7 @@ namespace gameday::sut {
 std::span<const SystemKind* const> catalog();
 const SystemKind* find(std::string_view name);  // nullptr: no such system
 
+// Systems of the program that uses this library, beside the others. Before anything else asks.
+Status add(std::span<const SystemKind> own);
+
 }  // namespace gameday::sut

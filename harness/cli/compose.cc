@@ -13,6 +13,7 @@
 #include "checkers/model.h"
 #include "checkers/txn/consistency.h"
 #include "harness/cli/fault_options.h"
+#include "harness/cli/install.h"
 #include "harness/cli/version.h"
 #include "harness/run/journal.h"
 #include "harness/run/store.h"
@@ -28,10 +29,12 @@ namespace gameday::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Servers of our own stand beside this program.
+// Servers of our own stand beside this program or, where it is installed, in ../lib/gameday.
 fs::path own_folder() {
   std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path beside = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path installed = beside.parent_path() / "lib" / "gameday";
+  return fs::is_directory(installed, ignored) ? installed : beside;
 }
 
 template <typename Range>
@@ -73,8 +76,10 @@ Result<Made> make_system(const RunOptions& options) {
                 fmt::join(offered, ", "));
   for (const auto& program : words(made.kind->programs))
     if (::access(program.c_str(), F_OK) != 0)
-      return fail("{} needs {}, which is not installed: gameday doctor --install {}", made.kind->name,
-                  program, made.kind->name);
+      return fail("{} needs {}, which is not installed{}", made.kind->name, program,
+                  packages_of(std::string(made.kind->name)).empty()
+                      ? std::string()
+                      : fmt::format(": gameday doctor --install {}", made.kind->name));
   if (!options.bugs.empty() && !made.kind->numbered)
     return fail("--bug: the bugs of `gameday list bugs` are those of the search cluster, not of {}",
                 made.kind->name);
@@ -107,7 +112,7 @@ std::string shell_quoted(const std::string& text) {
 
 std::string command_of(const RunOptions& o) {
   const RunOptions defaults;
-  std::string command = "gameday run " + o.system;
+  std::string command = fmt::format("{} run {}", shell_quoted(o.program), o.system);
   const auto add = [&](std::string_view flag, const std::string& value) {
     command += fmt::format(" {} {}", flag, shell_quoted(value));
   };

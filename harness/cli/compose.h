@@ -16,6 +16,7 @@
 namespace gameday::cli {
 
 struct RunOptions {
+  std::string program = "gameday";  // how it was called, for the command that does it again
   std::string system = "search";
   std::string workload;             // empty: the first that the system offers
   std::vector<std::string> faults;  // names, composites, "all"

@@ -1,7 +1,6 @@
-#include "harness/cli/play_options.h"
-
 #include <CLI/CLI.hpp>
 
+#include "harness/cli/command_line.h"
 #include "harness/cli/doctor.h"
 #include "harness/cli/install.h"
 #include "harness/cli/lab_command.h"
@@ -9,8 +8,6 @@
 
 namespace gameday::cli {
 namespace {
-
-using Command = std::pair<CLI::App*, std::function<int()>>;
 
 Command define_lab(CLI::App& app) {
   CLI::App* lab = app.add_subcommand("lab", "keep a cluster up to play with");
