@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/completion.h"
+#include "harness/cli/manual.h"
 #include "harness/cli/version.h"
 
 namespace gameday::cli {
@@ -96,6 +98,8 @@ CommandLine make_command_line(const std::string& name) {
   app->footer(kExitCodes);
   CommandLine line{app, {define_run(*app), define_check(*app), define_report(*app), define_list(*app)}};
   for (auto& command : define_play_commands(*app)) line.commands.push_back(std::move(command));
+  line.commands.push_back(define_completion(*app));
+  line.commands.push_back(define_manual(*app));
   return line;
 }
 

@@ -51,18 +51,18 @@ std::vector<std::string> words(std::string_view text) {
   return {std::istream_iterator<std::string>(in), {}};
 }
 
+Result<const SystemKind*> kind_of(const std::string& system) {
+  if (system.ends_with(".json") || system.find('/') != std::string::npos) return custom::kind_of(system);
+  if (const SystemKind* kind = sut::find(system)) return kind;
+  return fail("there is no system \"{}\"; known: {}, or a file that describes one (./mine.json)", system,
+              names_of(sut::catalog()));
+}
+
 Result<Made> make_system(const RunOptions& options) {
   Made made;
-  if (options.system.ends_with(".json") || options.system.find('/') != std::string::npos) {
-    const auto kind = custom::kind_of(options.system);
-    if (!kind) return tl::make_unexpected(kind.error());
-    made.kind = *kind;
-  } else {
-    made.kind = sut::find(options.system);
-  }
-  if (made.kind == nullptr)
-    return fail("there is no system \"{}\"; known: {}, or a file that describes one (./mine.json)",
-                options.system, names_of(sut::catalog()));
+  const auto kind = kind_of(options.system);
+  if (!kind) return tl::make_unexpected(kind.error());
+  made.kind = *kind;
   auto settings = complete(*made.kind, options.settings);
   if (!settings) return tl::make_unexpected(settings.error());
   made.settings = std::move(*settings);

@@ -42,6 +42,9 @@ struct Composition {
   std::unique_ptr<System> system;
 };
 
+// Of the catalogue, or from a file that describes it. An Error says what there is.
+Result<const SystemKind*> kind_of(const std::string& system);
+
 // The system that options.system names, with its settings. An Error says what is wrong with them, or what has
 // to be installed.
 struct Made {

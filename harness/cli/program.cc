@@ -7,6 +7,7 @@
 
 #include "harness/cli/command_line.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/completion.h"
 #include "harness/cli/gameday.h"
 #include "harness/core/verdict.h"
 #include "harness/lab/universe.h"
@@ -34,6 +35,8 @@ int dispatch(int argc, char** argv, std::span<const SystemKind> own) {
   if (const auto added = sut::add(own); !added)
     return cli::complain(exit_code::tool_failed, added.error().message);
   const cli::CommandLine line = cli::make_command_line(own.empty() ? "gameday" : argv[0]);
+  if (argc > 1 && std::string_view(argv[1]) == "__complete")
+    return cli::complete_command(*line.app, {argv + 2, argv + argc});
   try {
     line.app->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
