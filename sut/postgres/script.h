@@ -4,13 +4,14 @@
 namespace gameday::postgres {
 
 // $1 name, $2 address, $3 the address of the first primary, $4 seconds without a primary until the
-// heir promotes itself (0: never), $5 synchronous_commit, $6 synchronous_standby_names, then the
-// addresses of the others. A folder `new` counts from when `complete` is there.
+// heir promotes itself (0: never), $5 synchronous_commit, $6 synchronous_standby_names, $7
+// recovery_min_apply_delay in ms, then the addresses of the others. A folder `new` counts from when
+// `complete` is there.
 inline constexpr const char* kScript = R"sh(
 bin=/usr/lib/postgresql/15/bin
 export LC_ALL=C PGUSER=postgres PGDATABASE=postgres PGSSLMODE=disable PGGSSENCMODE=disable
-name=$1 address=$2 first=$3 after=$4 commit=$5 standbys=$6
-shift 6
+name=$1 address=$2 first=$3 after=$4 commit=$5 standbys=$6 delay=$7
+shift 7
 
 # The timeline of a primary; 0 of a standby; nothing of who does not answer.
 timeline() {
@@ -40,6 +41,7 @@ max_connections = 200
 log_min_messages = log
 synchronous_commit = $commit
 synchronous_standby_names = '$standbys'
+recovery_min_apply_delay = ${delay}ms
 primary_conninfo = 'host=$1 application_name=$name connect_timeout=2'
 END
   mv postgres.conf.new postgres.conf

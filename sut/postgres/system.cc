@@ -47,7 +47,8 @@ class PostgresSystem final : public ReplicatedSystem {
                                   all.front().address,
                                   setting("failover"),
                                   setting("synchronous-commit"),
-                                  standbys};
+                                  standbys,
+                                  setting("apply-delay")};
     argv.insert(argv.end(), addresses.begin(), addresses.end());
     return {not_as_root(std::move(argv)), {}};
   }
@@ -59,6 +60,8 @@ constexpr Setting kSettings[]{
     {"synchronous-commit", "on|remote_apply", "on",
      "what commits wait for: on disk, or visible, on the synchronous standbys"},
     {"synchronous-standbys", "off|any1|all", "off", "how many standbys commits wait for"},
+    {"apply-delay", "number", "0",
+     "milliseconds that standbys wait before they show a commit (recovery_min_apply_delay)"},
     {"failover", "number", "0",
      "seconds without a primary after which the first other node promotes itself; 0: never"}};
 
