@@ -43,6 +43,12 @@ constexpr std::string_view kIsolateHolder = R"([{"when": 4, "until": 20, "fault"
 constexpr std::string_view kPatroniSource =
     "Patroni: replication modes, "
     "https://patroni.readthedocs.io/en/latest/replication_modes.html";
+constexpr std::string_view kNatsSource =
+    "Jepsen: NATS 2.12.1, https://jepsen.io/analyses/nats-2.12.1; "
+    "https://github.com/nats-io/nats-server/issues/7564";
+constexpr std::string_view kNatsConditions =
+    "https://github.com/nats-io/nats-server/issues/4320";
+
 constexpr std::string_view kZookeeperSource =
     "ZooKeeper: internals, consistency guarantees, "
     "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html; "
@@ -158,6 +164,16 @@ constexpr Reproduction kTable[]{
     {"rabbitmq-quorum-queue", "rabbitmq", "queue=quorum partition-handling=pause_minority", "queue",
      kIsolateBroker, false, "", "a majority of the brokers has every message that was confirmed",
      kRabbitmqSource, 3, 26, 100},
+    {"nats-power-loss", "nats", "", "set", kPowerLoss, true, "lost",
+     "messages are acknowledged at once, and forced to disk every two minutes", kNatsSource},
+    {"nats-kill", "nats", "", "set", kKillAll, false, "",
+     "what a process has written stays when it is killed", kNatsSource},
+    {"nats-conditional-publish", "nats", "", "register", "", true, "nonlinearizable",
+     "what the last message of a subject must be is checked before a message is proposed, "
+     "not when it is stored",
+     kNatsConditions},
+    {"nats-conditional-publish-alone", "nats", "replicas=1", "register", "", false, "",
+     "without replicas the check and the storing are one step", kNatsConditions},
     {"zookeeper-local-reads", "zookeeper", "reads=local", "register", kIsolateFollower, true,
      "nonlinearizable", "a server that is cut off answers reads from what it has", kZookeeperSource},
     {"zookeeper-sync-reads", "zookeeper", "reads=sync", "register", kIsolateFollower, false, "",

@@ -68,15 +68,19 @@ class ZookeeperSystem final : public System {
     return status;
   }
 
-  // Each, as one without a leader has no sessions.
+  // Each serves, as one without a leader has no sessions.
   bool ready(const std::vector<Node>& all, Deadline deadline) const override {
-    const auto writes = [&](const Node& node) {
-      return Session(node.address).call({touch()}, deadline).ok();
+    const auto serves = [&](const Node& node) {
+      const auto told = status(node, deadline);
+      return told && told->raw["mode"] != "";
     };
-    if (std::ranges::all_of(all, writes)) return true;
+    if (std::ranges::all_of(all, serves) &&
+        Session(all.front().address).call({touch()}, deadline).ok())
+      return true;
     std::this_thread::sleep_for(20ms);
     return false;
   }
+
   // All have applied the same. A new epoch counts only once something was written in it.
   bool settled(const std::vector<Node>& all, Deadline deadline) const override {
     if (!ready(all, deadline)) return false;
