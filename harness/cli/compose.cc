@@ -29,12 +29,15 @@ namespace gameday::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Servers of our own stand beside this program or, where it is installed, in ../lib/gameday.
+// Where servers of our own stand: beside this program, in ../lib/gameday where it is installed, or,
+// for somebody else's program that uses the library, where packages put them.
 fs::path own_folder() {
   std::error_code ignored;
   const fs::path beside = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const fs::path installed = beside.parent_path() / "lib" / "gameday";
-  return fs::is_directory(installed, ignored) ? installed : beside;
+  for (const fs::path& folder : {beside, beside.parent_path() / "lib/gameday",
+                                 fs::path("/usr/local/lib/gameday"), fs::path("/usr/lib/gameday")})
+    if (fs::exists(folder / "searchd", ignored)) return folder;
+  return beside;
 }
 
 template <typename Range>

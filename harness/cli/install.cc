@@ -82,11 +82,17 @@ std::string version_of(const std::string& file) {
 int install_command(const std::vector<std::string>& systems) {
   std::vector<std::string> missing;
   for (const auto& system : systems) {
-    if (sut::find(system) == nullptr)
+    const SystemKind* kind = sut::find(system);
+    if (kind == nullptr)
       return complain(
           exit_code::bad_arguments,
           fmt::format("--install: there is no system \"{}\"; `gameday list systems` shows them",
                       system));
+    // One of a program that uses the library.
+    if (packages_of(system).empty() && !kind->programs.empty())
+      return complain(exit_code::bad_arguments,
+                      fmt::format("--install: no package is known for {}, which needs {}", system,
+                                  kind->programs));
     for (const auto& package : packages_of(system))
       if (!installed(package)) missing.push_back(package);
   }

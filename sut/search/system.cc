@@ -105,8 +105,8 @@ Result<std::unique_ptr<System>> make(const SystemOptions& options) {
   const auto& bugs = options.bugs;
   if (const auto known = parse_bugs(bugs); !known) return tl::make_unexpected(known.error());
   if (::access(searchd.c_str(), X_OK) != 0)
-    return fail("the search cluster's server {} is missing; build it with ./scripts/gameday "
-                "--build-only", searchd.string());
+    return fail("the search cluster's server {} is missing; it comes with the package gameday, or "
+                "with ./scripts/gameday --build-only", searchd.string());
   return std::unique_ptr<System>(std::make_unique<SearchSystem>(searchd, bugs));
 }
 
