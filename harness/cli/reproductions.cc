@@ -54,7 +54,7 @@ constexpr std::string_view kZookeeperSource =
     "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html; "
     "https://github.com/jepsen-io/jepsen/issues/399";
 
-constexpr std::string_view kIsolateBroker = R"([{"when": 4, "until": 24, "fault": "partition",
+constexpr std::string_view kIsolateBroker = R"([{"when": 4, "until": 30, "fault": "partition",
   "parameters": {"shape": "one", "order": ["n1"]}}])";
 constexpr std::string_view kRabbitmqSource =
     "Jepsen: RabbitMQ (2014), https://aphyr.com/posts/315-jepsen-rabbitmq";
@@ -160,10 +160,10 @@ constexpr Reproduction kTable[]{
     {"rabbitmq-mirrored-autoheal", "rabbitmq", "queue=mirrored partition-handling=autoheal", "queue",
      kIsolateBroker, true, "lost",
      "both sides of a partition confirm messages; when it heals, the brokers of one side start afresh",
-     kRabbitmqSource, 3, 26, 100},
+     kRabbitmqSource, 3, 32, 100},
     {"rabbitmq-quorum-queue", "rabbitmq", "queue=quorum partition-handling=pause_minority", "queue",
      kIsolateBroker, false, "", "a majority of the brokers has every message that was confirmed",
-     kRabbitmqSource, 3, 26, 100},
+     kRabbitmqSource, 3, 32, 100},
     {"nats-power-loss", "nats", "", "set", kPowerLoss, true, "lost",
      "messages are acknowledged at once, and forced to disk every two minutes", kNatsSource},
     {"nats-kill", "nats", "", "set", kKillAll, false, "",

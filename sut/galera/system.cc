@@ -42,25 +42,36 @@ if [ ! -d data ]; then
   } >new/gvwstate.dat
   sync -f . && mv new data && sync .
 fi
-# What had been copied in part is worth nothing.
-if [ -e data/sst_in_progress ]; then mv data partial && mkdir data && sync .; fi
-rm -rf partial
-# Where it ended, as galera_recovery(1) finds it.
-if grep -qs '^seqno: *-1' data/grastate.dat && [ -e data/ibdata1 ]; then
-  "$@" --wsrep-recover --log-error="$PWD/recovery.log" || exit 1
-  set -- "$@" --wsrep-start-position="$(sed -n 's/.*Recovered position: *//p' recovery.log)"
+# What had been copied in part is worth nothing but for who this node was.
+if [ -e data/sst_in_progress ]; then
+  find data -mindepth 1 -maxdepth 1 ! -name gvwstate.dat ! -name sst_in_progress -exec rm -rf {} +
+  rm data/sst_in_progress
 fi
+# After a crash, where it ended, as galera_recovery(1) finds it; whoever stopped last begins again.
+if grep -qs '^seqno: *-1' data/grastate.dat; then
+  rm -f recovery.log
+  "$@" --wsrep-recover --log-error="$PWD/recovery.log" || { cat recovery.log; exit 1; }
+  set -- "$@" --wsrep-start-position="$(sed -n 's/.*Recovered position: *//p' recovery.log)"
+elif grep -qs '^safe_to_bootstrap: *1' data/grastate.dat; then
+  rm -f data/gvwstate.dat view
+  set -- "$@" --wsrep-new-cluster
+fi
+# Stopped in order, servers forget the view: nobody would begin when all were stopped at once.
+[ -e data/gvwstate.dat ] || [ ! -e view ] || cp view data/gvwstate.dat
 
 # The view, and data copied from another node, are not forced to disk by who writes them.
 changed() { stat -c '%i %y' data/grastate.dat data/gvwstate.dat 2>/dev/null; }
 (
   while sleep 0.2; do
     now=$(changed)
-    [ "$now" = "$seen" ] || { sync -f data && seen=$now; }
+    [ "$now" = "$seen" ] || { ln -f data/gvwstate.dat view; sync -f data && seen=$now; } 2>/dev/null
   done
 ) &
 exec "$@"
 )sh";
+
+// There is no DNS to ask: rsync would wait for it at every connection (resolv.conf(5)).
+constexpr const char* kNoNames = "attempts:0";
 
 constexpr const char* kStatus =
     "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "
@@ -94,7 +105,7 @@ class GaleraSystem final : public System {
          "--innodb-snapshot-isolation=" + setting("snapshot-isolation"),
          "--wsrep-sync-wait=" + setting("sync-wait"),
          "--innodb-flush-log-at-trx-commit=" + setting("flush")},
-        {}};
+        {{"RES_OPTIONS", kNoNames}}};
   }
 
   std::optional<NodeStatus> status(const Node& node, Deadline deadline) const override {

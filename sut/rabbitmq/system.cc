@@ -27,7 +27,8 @@ write() { rm -f "$1" && cat >"$1" && chmod 400 "$1"; }
 echo gameday | write .erlang.cookie
 echo '{lookup, [file]}.' | write inetrc
 echo '[].' | write enabled_plugins
-echo '[{kernel, [{net_ticktime, 5}]}].' | write advanced.config
+echo '[{kernel, [{net_ticktime, 5}]}, {rabbit, [{channel_termination_timeout, 2000}]}].' |
+  write advanced.config
 write definitions.json <<END
 {"vhosts": [{"name": "/"}],
  "users": [{"name": "guest", "password": "guest", "tags": "administrator"}],
@@ -51,6 +52,15 @@ END
   i=0
   for each; do echo "cluster_formation.classic_config.nodes.$((i += 1)) = rabbit@$each"; done
 } | write rabbitmq.conf
+
+# Who belongs to the cluster is not forced to disk by who writes it, and an empty list ends a broker.
+changed() { stat -c '%i %y' mnesia/*/cluster_nodes.config mnesia/*/nodes_running* mnesia/*-feature_flags; }
+(
+  while sleep 0.5; do
+    now=$(changed 2>/dev/null)
+    [ "$now" = "$seen" ] || { sync -f . && seen=$now; }
+  done
+) &
 exec /usr/lib/rabbitmq/bin/rabbitmq-server
 )sh";
 
@@ -65,7 +75,7 @@ class RabbitmqSystem final : public System {
                                   kScript,      "rabbitmq-node",
                                   node.address, options_.settings.at("partition-handling")};
     for (const auto& each : all) argv.push_back(each.address);
-    return {std::move(argv), {}};
+    return {std::move(argv), {{"RES_OPTIONS", "attempts:0"}}};  // no DNS: resolv.conf(5)
   }
 
   // Its greeting: a broker that has paused itself does not listen.
