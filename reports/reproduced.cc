@@ -44,15 +44,22 @@ const char* body_class(const std::string& verdict) {
                                 : "unchecked";
 }
 
-// "Title, https://where": a link.
+std::string link(const std::string& url, const std::string& text) {
+  return fmt::format("<a href=\"{}\">{}</a>", html(url), html(text));
+}
+
+// "Title, https://where; https://more": links.
 std::string source_link(const Json& row) {
   const std::string source = text_of(row, "source");
-  const auto at = source.rfind("https://");
-  if (at == std::string::npos) return html(source);
-  const auto end = source.find_last_not_of(", ", at == 0 ? 0 : at - 1);
-  const std::string url = source.substr(at);
-  const std::string title = at == 0 ? url : source.substr(0, end + 1);
-  return fmt::format("<a href=\"{}\">{}</a>", html(url), html(title));
+  std::vector<std::string> urls;
+  const auto first = source.find("https://");
+  for (auto at = first; at != std::string::npos; at = source.find("https://", at + 1))
+    urls.push_back(source.substr(at, source.find_first_of("; ", at) - at));
+  if (urls.empty()) return html(source);
+  const auto end = source.find_last_not_of(", ", first == 0 ? 0 : first - 1);
+  std::string links = link(urls[0], first == 0 ? urls[0].substr(8) : source.substr(0, end + 1));
+  for (std::size_t i = 1; i < urls.size(); ++i) links += ", " + link(urls[i], urls[i].substr(8));
+  return links;
 }
 
 std::string system_of(const Json& row) {
@@ -104,7 +111,8 @@ std::string render_reproduced_html(const Json& rows, const std::string& folder) 
       "<body>\n<main>\n<h1>{0}</h1>\n",
       html(title), report::k_style.text, kStyle);
   page +=
-      "<div class=\"scroll\"><table class=\"findings\">\n<tr><th>finding</th><th>system</th><th>workload</th>"
+      "<div class=\"scroll\"><table "
+      "class=\"findings\">\n<tr><th>finding</th><th>system</th><th>workload</th>"
       "<th>faults</th><th>expected</th><th>came out</th><th>anomalies</th><th>source</th></tr>\n";
   for (const auto& row : rows)
     page += fmt::format(
@@ -117,9 +125,10 @@ std::string render_reproduced_html(const Json& rows, const std::string& folder) 
   page += "</table></div>\n";
   for (const auto& row : rows) {
     page += fmt::format(
-        "<section id=\"{}\" class=\"finding {}\">\n<h2>{} <span class=\"chip\">{}</span></h2>\n<p>{}</p>\n",
-        html(text_of(row, "name")), body_class(text_of(row, "verdict")),
-        html(text_of(row, "name")), html(outcome(row)), html(text_of(row, "finding")));
+        "<section id=\"{}\" class=\"finding {}\">\n<h2>{} <span "
+        "class=\"chip\">{}</span></h2>\n<p>{}</p>\n",
+        html(text_of(row, "name")), body_class(text_of(row, "verdict")), html(text_of(row, "name")),
+        html(outcome(row)), html(text_of(row, "finding")));
     page += fmt::format("<p class=\"soft\">{}; workload {}, {}, expected {}", html(system_of(row)),
                         html(text_of(row, "workload")), html(faults_of(row)),
                         html(text_of(row, "expected")));
@@ -138,21 +147,47 @@ std::string render_reproduced_html(const Json& rows, const std::string& folder) 
   return page + "</main>\n</body>\n</html>\n";
 }
 
-std::string render_reproduced_text(const Json& rows, std::size_t width) {
-  std::string text;
-  const auto add = [&](std::size_t indent, const std::string& paragraph) {
-    for (const auto& line : report::wrap(report::printable(paragraph), width - indent))
+namespace {
+
+class Page {
+ public:
+  explicit Page(std::size_t width) : width_(width) {}
+  void add(std::size_t indent, const std::string& paragraph) {
+    for (const auto& line : report::wrap(report::printable(paragraph), width_ - indent))
       text += std::string(indent, ' ') + line + "\n";
-  };
-  for (const auto& row : rows) {
-    add(0, fmt::format("{} {}: {}", row.value("as-expected", false) ? "+" : "-",
-                       text_of(row, "name"), outcome(row)));
-    add(4, text_of(row, "finding"));
-    if (const auto types = list_of(row, "anomaly-types"); !types.empty()) add(4, "found: " + types);
-    if (const auto folder = text_of(row, "folder"); !folder.empty()) add(4, "run: " + folder);
-    add(4, "source: " + text_of(row, "source"));
   }
-  return text + fmt::format("{} of {} as expected\n", as_expected(rows), rows.size());
+  std::string text;
+
+ private:
+  std::size_t width_;
+};
+
+}  // namespace
+
+std::string render_reproduced_text(const Json& rows, std::size_t width) {
+  Page page(width);
+  for (const auto& row : rows) {
+    page.add(0, fmt::format("{} {}: {}", row.value("as-expected", false) ? "+" : "-",
+                            text_of(row, "name"), outcome(row)));
+    page.add(4, text_of(row, "finding"));
+    if (const auto types = list_of(row, "anomaly-types"); !types.empty())
+      page.add(4, "found: " + types);
+    if (const auto folder = text_of(row, "folder"); !folder.empty()) page.add(4, "run: " + folder);
+    page.add(4, "source: " + text_of(row, "source"));
+  }
+  return page.text + fmt::format("{} of {} as expected\n", as_expected(rows), rows.size());
+}
+
+std::string render_findings_text(const Json& rows, std::size_t width) {
+  Page page(width);
+  for (const auto& row : rows) {
+    page.add(0, fmt::format("{}: {} expected", text_of(row, "name"), text_of(row, "expected")));
+    page.add(4, text_of(row, "finding"));
+    page.add(4, fmt::format("{}; workload {}, {}", system_of(row), text_of(row, "workload"),
+                            faults_of(row)));
+    page.add(4, "source: " + text_of(row, "source"));
+  }
+  return page.text;
 }
 
 }  // namespace gameday

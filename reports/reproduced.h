@@ -12,5 +12,7 @@ namespace gameday {
 std::string render_reproduced_html(const Json& rows, const std::string& folder);
 // For a terminal of so many columns.
 std::string render_reproduced_text(const Json& rows, std::size_t width);
+// The same rows before they were run: what there is to be reproduced.
+std::string render_findings_text(const Json& rows, std::size_t width);
 
 }  // namespace gameday

@@ -48,6 +48,20 @@ TEST(Reproduced, TheTextFitsTheTerminal) {
   EXPECT_NE(text.find("1 of 2 as expected"), std::string::npos) << text;
 }
 
+TEST(Reproduced, EverySourceIsALink) {
+  Json rows = Json::array({row("nats-a", "INVALID", "INVALID")});
+  rows[0]["source"] = "Jepsen: NATS, https://jepsen.io/nats; https://github.com/x/1";
+  const std::string page = render_reproduced_html(rows, "/store");
+  EXPECT_NE(page.find("<a href=\"https://jepsen.io/nats\">Jepsen: NATS</a>, <a "
+                      "href=\"https://github.com/x/1\">github.com/x/1</a>"),
+            std::string::npos);
+  rows[0]["source"] = "https://github.com/x/1";
+  EXPECT_NE(render_reproduced_html(rows, "/store").find("\">github.com/x/1</a>"),
+            std::string::npos);
+  const std::string findings = render_findings_text(rows, 60);
+  EXPECT_NE(findings.find("nats-a: INVALID expected"), std::string::npos) << findings;
+}
+
 TEST(Reproduced, ARowThatWasNotRunSaysWhy) {
   Json rows = Json::array({row("redis-a", "INVALID", "not run")});
   rows[0]["error"] = "redis needs /usr/bin/redis-server";

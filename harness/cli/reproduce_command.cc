@@ -34,16 +34,26 @@ struct Outcome {
 std::string_view expected(const Reproduction& r) { return r.invalid ? "INVALID" : "VALID"; }
 
 Json to_json(const Outcome& o) {
-  Json json = {{"name", o.what->name},          {"system", o.what->system},
-               {"version", o.version},          {"settings", o.what->settings},
-               {"nodes", o.what->nodes},        {"workload", o.what->workload},
-               {"schedule", o.what->schedule.empty() ? Json::array() : Json::parse(o.what->schedule)},
-               {"expected", expected(*o.what)}, {"expected-anomalies", words(o.what->anomalies)},
-               {"verdict", o.verdict},          {"anomaly-types", o.anomaly_types},
-               {"as-expected", o.as_expected},  {"runs", o.runs},
-               {"invalid-runs", o.invalid},     {"finding", o.what->story},
-               {"source", o.what->source},      {"summary", o.summary},
-               {"folder", o.folder.string()},   {"command", o.command}};
+  Json json = {
+      {"name", o.what->name},
+      {"system", o.what->system},
+      {"version", o.version},
+      {"settings", o.what->settings},
+      {"nodes", o.what->nodes},
+      {"workload", o.what->workload},
+      {"schedule", o.what->schedule.empty() ? Json::array() : Json::parse(o.what->schedule)},
+      {"expected", expected(*o.what)},
+      {"expected-anomalies", words(o.what->anomalies)},
+      {"verdict", o.verdict},
+      {"anomaly-types", o.anomaly_types},
+      {"as-expected", o.as_expected},
+      {"runs", o.runs},
+      {"invalid-runs", o.invalid},
+      {"finding", o.what->story},
+      {"source", o.what->source},
+      {"summary", o.summary},
+      {"folder", o.folder.string()},
+      {"command", o.command}};
   if (!o.error.empty()) json["error"] = o.error;
   return json;
 }
@@ -140,13 +150,9 @@ void reproduce(Outcome& o, const ReproduceOptions& options) {
 
 int list_them(const std::vector<Outcome>& outcomes, bool json) {
   Json all = Json::array();
-  for (const auto& o : outcomes) {
-    all.push_back(to_json(o));
-    if (!json)
-      fmt::print("{:<28} {:<10} {:<8} {}\n{:>48} {}\n", o.what->name, o.what->system,
-                 expected(*o.what), o.what->story, "", o.what->source);
-  }
-  if (json) fmt::print("{}\n", run::dump(all, 2));
+  for (const auto& o : outcomes) all.push_back(to_json(o));
+  const auto width = static_cast<std::size_t>(terminal_width().value_or(100));
+  fmt::print("{}", json ? run::dump(all, 2) + "\n" : render_findings_text(all, width));
   return flushed();
 }
 

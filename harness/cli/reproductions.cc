@@ -83,7 +83,7 @@ constexpr Reproduction kTable[]{
     {"etcd-lock", "etcd", "lock-ttl=2 lock-pause=3.5", "lock-set", "", true, "lost",
      "a lock is given to the next when its lease ends, while its holder, who was stopped, goes on",
      kEtcdSource, 3, 30, 20},
-    {"etcd-lock-without-pauses", "etcd", "lock-ttl=2 lock-pause=0", "lock-set", "", false, "",
+    {"etcd-lock-without-pauses", "etcd", "lock-ttl=20 lock-pause=0", "lock-set", "", false, "",
      "as long as no holder is stopped for longer than its lease, nothing is lost", kEtcdSource, 3,
      30, 20},
     {"etcd-power-loss", "etcd", "", "set", kPowerLoss, false, "",
