@@ -37,7 +37,16 @@ namespace {
 struct Count {
   std::size_t ok = 0, fail = 0, info = 0;
   std::vector<std::int64_t> latencies;  // of ok
+  std::map<std::string, std::size_t> errors;
 };
+
+// " (12 times: cannot connect)", of the most frequent one.
+std::string most_frequent(const std::map<std::string, std::size_t>& errors) {
+  const auto most = std::max_element(errors.begin(), errors.end(),
+                                     [](auto& a, auto& b) { return a.second < b.second; });
+  if (most == errors.end()) return "";
+  return fmt::format(" ({} time{}: {})", most->second, most->second == 1 ? "" : "s", most->first);
+}
 
 std::map<std::string, Count> count_by_f(const History& history) {
   std::map<std::string, Count> counts;
@@ -49,6 +58,7 @@ std::map<std::string, Count> count_by_f(const History& history) {
       continue;
     }
     const auto done = static_cast<std::size_t>(history.pair(i));
+    if (const std::string& error = history.error(done); !error.empty()) ++count.errors[error];
     switch (history.type(done)) {
       case OpType::ok:
         ++count.ok;
@@ -87,7 +97,8 @@ CheckResult check(const CheckInput& input) {
                {"fail", count.fail},
                {"info", count.info},
                {"latency-ms", latency_summary(std::move(count.latencies))}};
-    if (count.ok == 0) findings.unknown(fmt::format("none of {} {} operations succeeded", sum, f));
+    if (count.ok == 0) findings.unknown(fmt::format("none of {} {} operations succeeded{}", sum, f,
+                                                        most_frequent(count.errors)));
   }
   if (ok == 0) findings.unknown("no operation of a client succeeded");
   const auto times =

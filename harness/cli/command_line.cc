@@ -29,7 +29,9 @@ Command define_run(CLI::App& program) {
   auto json = std::make_shared<bool>(false);
   RunOptions& o = *options;
   o.program = program.get_name();
-  app.add_option("SYSTEM", o.system, "what to test: `gameday list systems`")->required();
+  app.add_option("SYSTEM", o.system, 
+                 "what to test: one of `gameday list systems`, or a file that describes a system of your own "
+                 "(./mine.json; FORMAT.md beside its examples says how)")->required();
   app.add_option("--workload", o.workload, "what clients do: `gameday list workloads` [the system's first]");
   app.add_option("--set", o.settings, "a setting of the system, key=value: `gameday list systems`")
       ->allow_extra_args(false);

@@ -57,6 +57,8 @@ std::vector<std::string> words(std::string_view text) {
 Result<const SystemKind*> kind_of(const std::string& system) {
   if (system.ends_with(".json") || system.find('/') != std::string::npos) return custom::kind_of(system);
   if (const SystemKind* kind = sut::find(system)) return kind;
+  if (::access(system.c_str(), F_OK) == 0)
+    return fail("there is no system \"{0}\"; to test what the file {0} describes, say ./{0}", system);
   return fail("there is no system \"{}\"; known: {}, or a file that describes one (./mine.json)", system,
               names_of(sut::catalog()));
 }
@@ -70,6 +72,11 @@ Result<Made> make_system(const RunOptions& options) {
   if (!settings) return tl::make_unexpected(settings.error());
   made.settings = std::move(*settings);
   const auto offered = words(made.kind->workloads);
+  // A file may say anything.
+  for (const auto& workload : offered)
+    if (workloads::find(workload) == nullptr)
+      return fail("{}: client.workloads: there is no workload \"{}\"; `gameday list workloads` shows them",
+                  options.system, workload);
   made.workload = options.workload.empty() ? offered.front() : options.workload;
   if (workloads::find(made.workload) == nullptr)
     return fail("--workload: there is no workload \"{}\"; `gameday list workloads` shows them",
@@ -89,6 +96,14 @@ Result<Made> make_system(const RunOptions& options) {
   auto system = made.kind->make({made.kind, made.settings, made.workload, options.bugs, own_folder()});
   if (!system) return tl::make_unexpected(system.error());
   made.system = std::move(*system);
+  const std::string promised(made.system->promises());
+  if (!txn::is_model(promised))
+    return fail("{}: promises: there is no model \"{}\"; `gameday list consistency-models` shows them",
+                options.system, promised);
+  for (const auto& model : options.consistency)
+    if (!txn::is_model(model))
+      return fail("--consistency: there is no model \"{}\"; `gameday list consistency-models` shows them",
+                  model);
   return made;
 }
 
@@ -334,7 +349,7 @@ Json check_record(const RunRecord& record, const std::vector<std::string>& check
   judged.results["summary"] = verdict_sentence(judged);
   if (const auto left = record.test.find("faults-left-out"); left != record.test.end() && !left->empty())
     judged.results["faults-left-out"] = *left;
-  if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded";
+  if (!promise) judged.results["summary"] = "no checker of a promise fits what was recorded.";
   if (ended.is_object() && ended.contains("fail-fast")) {
     judged.results["fail-fast"] = ended["fail-fast"];
     judged.results["summary"] = judged.results["summary"].get<std::string>() +

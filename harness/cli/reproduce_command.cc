@@ -124,15 +124,11 @@ bool run_once(Outcome& o, const ReproduceOptions& options, int seed) {
   ++o.runs;
   std::error_code ignored;
   o.folder = fs::canonical(options.store / composition->plan.name / "latest", ignored);
-  if (code != 0) {
-    o.error = code == 130 ? "interrupted" : "the run failed";
-    o.verdict = "UNKNOWN";
-    return code != 130;
-  }
-  o.error.clear();
-  read_results(o);
+  o.verdict = "UNKNOWN";
+  if (code == 0 || code == 130) read_results(o);
+  o.error = code == 0 ? "" : code == 130 ? "interrupted" : "the run failed";
   o.invalid += o.verdict == "INVALID" ? 1 : 0;
-  return true;
+  return code != 130;
 }
 
 void reproduce(Outcome& o, const ReproduceOptions& options) {

@@ -48,9 +48,18 @@ Result<double> Cluster::wait_ready(Deadline deadline, std::stop_token stop) {
     if (!exits.empty())
       return fail("{} before the cluster was ready; its log ends:\n{}", describe(exits.front()),
                   last_lines(lab_->directory(exits.front().node) / "log", 10));
-    if (Clock::now() >= deadline)
-      return fail("the cluster did not become ready; the log of {} ends:\n{}", nodes().front().name,
-                  last_lines(lab_->directory(nodes().front().name) / "log", 10));
+    if (Clock::now() >= deadline) {
+      std::vector<std::string> silent;
+      for (const auto& node : nodes())
+        if (!system_.status(node, Clock::now() + 500ms)) silent.push_back(node.name);
+      const std::string& who = silent.empty() ? nodes().front().name : silent.front();
+      const std::string said = last_lines(lab_->directory(who) / "log", 10);
+      return fail("the cluster did not become ready in {:.0f} s{}; the log of {} {}",
+                  ms(Clock::now() - begin_) / 1e3,
+                  silent.empty() ? std::string()
+                                 : fmt::format(": {} did not answer", fmt::join(silent, ", ")),
+                  who, said.empty() ? "is empty" : "ends:\n" + said);
+    }
   }
   return fail("interrupted before the cluster was ready");
 }

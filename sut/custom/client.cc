@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "sut/custom/answers.h"
 #include "sut/custom/definition.h"
 
 namespace gameday::custom {
@@ -20,9 +21,15 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestLine = 64 << 20;
+constexpr std::size_t kQuoted = 200;
 constexpr std::size_t kLastWords = 4096;
 // On a busy machine an interpreter for each client takes longer to start than an operation may.
 constexpr auto kOpenLimit = 30s;
+
+// The beginning of what a client said.
+std::string quoted(const std::string& text) {
+  return text.size() <= kQuoted ? text : text.substr(0, kQuoted) + "...";
+}
 
 // A child with pipes to its standard streams.
 class Process {
@@ -151,8 +158,8 @@ class Process {
 
 class ProcessClient final : public Client {
  public:
-  ProcessClient(std::vector<std::string> argv, Json open)
-      : argv_(std::move(argv)), open_(std::move(open)) {}
+  ProcessClient(std::vector<std::string> argv, Json open, std::string workload)
+      : argv_(std::move(argv)), open_(std::move(open)), workload_(std::move(workload)) {}
 
   Completion invoke(const Op& op, Deadline deadline) override {
     if (!open_now_)
@@ -162,6 +169,13 @@ class ProcessClient final : public Client {
     send({{"op", "invoke"}, {"f", op.f}, {"value", op.value}, {"timeout-ms", left}}, deadline);
     Completion done = answer(deadline, OpType::info);
     if (broken_) end();
+    if (done.type != OpType::ok) return done;
+    if (const auto wanted = misfit(workload_, op.f, op.value, done.value)) {
+      end();
+      return {OpType::info, nullptr,
+              fmt::format("the client answered {} with {}, which must be {}", op.f,
+                          quoted(done.value.dump()), *wanted)};
+    }
     return done;
   }
 
@@ -211,7 +225,7 @@ class ProcessClient final : public Client {
     const std::string type = said.is_string() ? said.get<std::string>() : "";
     if (!answer.is_object() || answer.value("id", Json()) != id_ ||
         (type != "ok" && type != "fail" && type != "info"))
-      return {lost, nullptr, "the client answered what is no answer: " + line->substr(0, 200)};
+      return {lost, nullptr, "the client answered what is no answer: " + quoted(*line)};
     broken_ = false;
     Completion done{type == "ok"     ? OpType::ok
                     : type == "fail" ? OpType::fail
@@ -224,6 +238,7 @@ class ProcessClient final : public Client {
 
   std::vector<std::string> argv_;
   Json open_;
+  std::string workload_;
   std::unique_ptr<Process> process_;
   Clock::time_point since_;  // it was started
   std::int64_t id_ = 0;
@@ -238,15 +253,21 @@ std::unique_ptr<Client> make_client(std::vector<std::string> argv, const Node& n
                                     const std::vector<Node>& all, const std::string& workload) {
   Json nodes = Json::object();
   for (const auto& each : all) nodes[each.name] = each.address;
-  return std::make_unique<ProcessClient>(std::move(argv), Json{{"op", "open"},
-                                                               {"node", node.name},
-                                                               {"address", node.address},
-                                                               {"nodes", std::move(nodes)},
-                                                               {"workload", workload}});
+  return std::make_unique<ProcessClient>(std::move(argv),
+                                         Json{{"op", "open"},
+                                              {"node", node.name},
+                                              {"address", node.address},
+                                              {"nodes", std::move(nodes)},
+                                              {"workload", workload}},
+                                         workload);
 }
 
 bool succeeds(const std::vector<std::string>& argv, Deadline deadline) {
-  Process process(argv);
+  // It may say what it likes, and is asked nothing.
+  std::vector<std::string> quietly{"/bin/sh", "-c", "exec \"$@\" </dev/null >/dev/null 2>&1",
+                                   "check"};
+  quietly.insert(quietly.end(), argv.begin(), argv.end());
+  Process process(quietly);
   return process.started() && process.wait(deadline) == 0;
 }
 

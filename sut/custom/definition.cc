@@ -11,6 +11,18 @@ namespace gameday::custom {
 namespace {
 
 constexpr const char* kMissing = "is missing";
+constexpr std::uintmax_t kLargest = 1 << 20;  // bytes of a file
+constexpr std::size_t kLongestName = 40;
+constexpr const char* kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+bool is_name(const std::string& text) {
+  return !text.empty() && text.size() <= kLongestName && text[0] != '-' &&
+         text.find_first_not_of(kNameLetters) == std::string::npos;
+}
+bool has_control(const std::string& text) {
+  return std::ranges::any_of(
+      text, [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 127; });
+}
 
 // An object whose fields are taken one by one; the first thing that is wrong is kept, by its full
 // name.
@@ -32,8 +44,9 @@ class Fields {
   std::string text(const char* name, bool required, std::string otherwise = {}) {
     const Json* json = find(name, required);
     if (json == nullptr) return otherwise;
-    if (!json->is_string() || json->get_ref<const std::string&>().empty()) {
-      complain(name, "must be a text that is not empty");
+    if (!json->is_string() || json->get_ref<const std::string&>().empty() ||
+        has_control(json->get_ref<const std::string&>())) {
+      complain(name, "must be a text that is not empty, without control characters");
       return otherwise;
     }
     return json->get<std::string>();
@@ -48,6 +61,16 @@ class Fields {
     }
     return json->get<double>();
   }
+  std::int64_t whole(const char* name, std::int64_t otherwise, std::int64_t least,
+                     std::int64_t most, bool required = false) {
+    const Json* json = find(name, required);
+    if (json == nullptr) return otherwise;
+    if (!json->is_number_integer() || *json < least || *json > most) {
+      complain(name, fmt::format("must be a whole number from {} to {}", least, most));
+      return otherwise;
+    }
+    return json->get<std::int64_t>();
+  }
   // A list of texts; one text is a shell command.
   std::vector<std::string> command(const char* name, bool required) {
     const Json* json = find(name, required);
@@ -55,7 +78,7 @@ class Fields {
     if (json->is_string() && !json->get_ref<const std::string&>().empty())
       return {"/bin/sh", "-c", json->get<std::string>()};
     auto words = list(name, *json);
-    if (words.empty())
+    if (words.empty() || words[0].empty() || std::ranges::any_of(words, has_control))
       complain(name, "must be a list of texts, the program first, or a text for the shell");
     return words;
   }
@@ -104,7 +127,7 @@ class Fields {
 using Wrong = std::optional<std::string>;
 
 std::uint16_t port(Fields& fields, const char* name) {
-  return static_cast<std::uint16_t>(fields.number(name, 0, 1, 65'535, true));
+  return static_cast<std::uint16_t>(fields.whole(name, 0, 1, 65'535, true));
 }
 
 Check check_of(const Json& json, const std::string& path, Wrong& wrong) {
@@ -118,8 +141,10 @@ Check check_of(const Json& json, const std::string& path, Wrong& wrong) {
     Check::Http& h = check.http.emplace();
     h.port = port(inner, "port");
     h.path = inner.text("path", false, "/");
-    h.status = static_cast<int>(inner.number("status", 200, 100, 599));
+    h.status = static_cast<int>(inner.whole("status", 200, 100, 599));
     h.contains = inner.text("contains", false);
+    if (h.path[0] != '/' || h.path.find_first_of(" \n\t") != std::string::npos)
+      inner.complain("path", "must begin with / and have no space");
     inner.finish();
   }
   fields.finish();
@@ -132,11 +157,13 @@ Definition definition_of(const Json& json, Wrong& wrong) {
   Definition d;
   Fields top(json, "", wrong);
   d.name = top.text("name", true);
-  if (d.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") != std::string::npos)
-    top.complain("name", "may have small letters, digits, - and _ only: it names folders");
+  if (!is_name(d.name) || d.name == "latest")
+    top.complain("name",
+                 "may have small letters, digits, - and _ only, 40 at most, and not be \"latest\": "
+                 "it names folders");
   d.summary = top.text("summary", false, "a system of one's own");
   d.promises = top.text("promises", false, "strict-serializable");
-  d.patience = static_cast<std::int64_t>(top.number("patience", 20, 1, 600));
+  d.patience = top.whole("patience", 20, 1, 600);
   d.settle_seconds = top.number("settle-seconds", 2, 0, 600);
   if (const Json* node = top.find("node", true)) {
     Fields fields(*node, "node", wrong);
@@ -146,8 +173,10 @@ Definition definition_of(const Json& json, Wrong& wrong) {
         fields.complain("environment", "must be an object of texts");
       else
         for (const auto& [name, value] : environment->items()) {
-          if (!value.is_string())
-            fields.complain("environment." + name, "must be a text");
+          if (name.empty() || name.find('=') != std::string::npos || has_control(name))
+            fields.complain("environment", "has a name that no variable may have");
+          else if (!value.is_string() || has_control(value.get<std::string>()))
+            fields.complain("environment." + name, "must be a text without control characters");
           else
             d.environment[name] = value.get<std::string>();
         }
@@ -162,7 +191,10 @@ Definition definition_of(const Json& json, Wrong& wrong) {
   if (const Json* client = top.find("client", true)) {
     Fields fields(*client, "client", wrong);
     d.client = fields.command("command", true);
-    d.workloads = fmt::format("{}", fmt::join(fields.texts("workloads", true), " "));
+    const auto workloads = fields.texts("workloads", true);
+    if (!std::ranges::all_of(workloads, is_name))
+      fields.complain("workloads", "must be a list of names of `gameday list workloads`");
+    d.workloads = fmt::format("{}", fmt::join(workloads, " "));
     fields.finish();
   }
   if (const Json* settings = top.find("settings", false)) {
@@ -170,6 +202,10 @@ Definition definition_of(const Json& json, Wrong& wrong) {
       top.complain("settings", "must be an object");
     else
       for (const auto& [name, value] : settings->items()) {
+        if (!is_name(name))
+          top.complain(
+              "settings",
+              fmt::format("has the name \"{}\": small letters, digits, - and _ only", name));
         Fields fields(value, "settings." + name, wrong);
         d.settings.push_back({name, fields.text("values", false, "text"),
                               fields.text("initial", true), fields.text("meaning", false, name)});
@@ -230,8 +266,10 @@ Result<std::string> filled_in(const std::string& text, const Scene& scene) {
       continue;
     }
     const auto end = text.find('}', at);
-    const std::string word = text.substr(at + 1, end == std::string::npos ? end : end - at - 1);
-    const auto value = end == std::string::npos ? std::nullopt : meaning(word, scene);
+    if (end == std::string::npos)
+      return fail("\"{}\" is not closed; {{{{ is a brace", text.substr(at));
+    const std::string word = text.substr(at + 1, end - at - 1);
+    const auto value = meaning(word, scene);
     if (!value)
       return fail(
           "\"{{{}}}\" in \"{}\" is not known; there are {{name}}, {{index}}, {{address}}, "
@@ -245,6 +283,12 @@ Result<std::string> filled_in(const std::string& text, const Scene& scene) {
 }
 
 Result<Definition> load(const std::filesystem::path& file) {
+  std::error_code error;
+  if (const auto kind = std::filesystem::status(file, error).type();
+      kind != std::filesystem::file_type::regular && kind != std::filesystem::file_type::not_found)
+    return fail("{}: is no file that describes a system", file.string());
+  if (const auto size = std::filesystem::file_size(file, error); !error && size > kLargest)
+    return fail("{}: is larger than {} bytes", file.string(), kLargest);
   std::ifstream in(file);
   if (!in) return fail("{}: cannot be read", file.string());
   std::ostringstream content;
@@ -252,7 +296,17 @@ Result<Definition> load(const std::filesystem::path& file) {
   Json json;
   try {
     if (nests_deeper(content.str(), 100)) return fail("{}: nests deeper than 100", file.string());
-    json = Json::parse(content.str());
+    std::vector<std::set<std::string>> open;
+    std::optional<std::string> twice;
+    json = Json::parse(content.str(), [&](int, Json::parse_event_t event, Json& parsed) {
+      if (event == Json::parse_event_t::object_start) open.emplace_back();
+      if (event == Json::parse_event_t::object_end) open.pop_back();
+      if (event == Json::parse_event_t::key &&
+          !open.back().insert(parsed.get<std::string>()).second)
+        twice = parsed.get<std::string>();
+      return true;
+    });
+    if (twice) return fail("{}: {} is there twice", file.string(), *twice);
   } catch (
       const Json::exception& e) {  // "[json.exception.parse_error.101] parse error at line 3, ..."
     const std::string_view what = e.what();

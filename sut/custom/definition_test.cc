@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <thread>
+
+#include "sut/custom/answers.h"
 
 namespace gameday::custom {
 namespace {
@@ -62,12 +65,25 @@ TEST_F(Custom, EveryFieldThatIsWrongIsNamed) {
       {{{"node", {{"command", "run {set:lvl}"}}}}, "{set:lvl}"},
       {{{"node", {{"environment", {{"A", 1}}}}}}, "node.environment.A must be a text"},
       {{{"node", "x"}}, "node must be an object"},
-      {{{"ready", {{"tcp", 70'000}}}}, "ready.tcp must be a number from 1 to 65535"},
+      {{{"ready", {{"tcp", 70'000}}}}, "ready.tcp must be a whole number from 1 to 65535"},
       {{{"ready", {{"http", {{"port", 1}}}}}}, "ready must have one of tcp, http and command"},
       {{{"primary", Json::object()}}, "primary must have one of"},
       {{{"settled", {{"http", {{"path", "/"}}}}}}, "settled.http.port is missing"},
       {{{"client", {{"workloads", Json::array()}}}}, "client.workloads must be a list"},
-      {{{"patience", "long"}}, "patience must be a number"},
+      {{{"patience", "long"}}, "patience must be a whole number"},
+      {{{"patience", 1.5}}, "patience must be a whole number"},
+      {{{"name", std::string(300, 'a')}}, "40 at most"},
+      {{{"name", "latest"}}, "not be \"latest\""},
+      {{{"ready", {{"tcp", 70.5}}}}, "ready.tcp must be a whole number"},
+      {{{"ready", {{"tcp", nullptr}, {"http", {{"port", 1}, {"path", "x y"}}}}}},
+       "ready.http.path must begin"},
+      {{{"node", {{"command", Json::array({""})}}}}, "node.command must be a list"},
+      {{{"node", {{"environment", {{"A=B", "1"}}}}}}, "node.environment has a name"},
+      {{{"node", {{"command", "run {name"}}}}, "\"{name\" is not closed"},
+      {{{"client", {{"workloads", Json::array({""})}}}},
+       "client.workloads must be a list of names"},
+      {{{"client", {{"workloads", Json::array({"set register"})}}}}, "client.workloads must be"},
+      {{{"settings", {{"a=b", {{"initial", "x"}}}}}}, "settings has the name \"a=b\""},
       {{{"settings", {{"level", {{"initial", "middle"}}}}}},
        "settings.level.initial must be one of low, high"},
   };
@@ -80,6 +96,12 @@ TEST_F(Custom, EveryFieldThatIsWrongIsNamed) {
             std::string::npos);
   EXPECT_NE(kind_of(folder / "none.json").error().message.find("cannot be read"),
             std::string::npos);
+  EXPECT_NE(kind_of(folder).error().message.find("is no file"), std::string::npos);
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  EXPECT_NE(kind_of(folder / "fifo").error().message.find("is no file"), std::string::npos);
+  EXPECT_NE(
+      kind_of(write(R"({"name": "a", "name": "b"})")).error().message.find("name is there twice"),
+      std::string::npos);
 }
 
 TEST_F(Custom, TemplatesAreFilledIn) {
@@ -101,9 +123,9 @@ TEST_F(Custom, TemplatesAreFilledIn) {
 
 TEST_F(Custom, AClientIsAskedLineByLine) {
   const std::string good = R"(read -r open; echo '{"id":1,"type":"ok"}'; read -r request;
-    echo "$request" | grep -q '"f":"add"' && echo '{"id":2,"type":"ok","value":[7]}'; read -r end)";
-  EXPECT_EQ(ask(good).type, OpType::ok);
-  EXPECT_EQ(ask(good).value, Json({7}));
+    echo "$request" | grep -q '"f":"add"' && echo '{"id":2,"type":"ok","value":7}'; read -r end)";
+  EXPECT_EQ(ask(good, 7).type, OpType::ok);
+  EXPECT_EQ(ask(good, 7).value, Json(7));
 }
 
 TEST_F(Custom, AClientThatFailsIsNeverTakenForAnAnswer) {
@@ -126,18 +148,62 @@ TEST_F(Custom, AClientThatFailsIsNeverTakenForAnAnswer) {
   EXPECT_EQ(ask(open + "echo '{\"id\":2,\"type\":\"fail\",\"error\":\"no\"}'").type, OpType::fail);
 }
 
+// A checker would take it for what the system holds.
+TEST_F(Custom, AnAnswerOfTheWrongShapeIsNone) {
+  const auto fits = [](const char* workload, const char* f, const char* asked,
+                       const char* answered) {
+    return !misfit(workload, f, Json::parse(asked), Json::parse(answered));
+  };
+  EXPECT_TRUE(fits("set", "read", "null", "[1,2]"));
+  for (const char* wrong : {"null", "\"abc\"", "5", "{\"a\":1}", "[\"a\"]", "[1.5]"}) {
+    EXPECT_FALSE(fits("set", "read", "null", wrong)) << wrong;
+    EXPECT_FALSE(fits("queue", "drain", "null", wrong)) << wrong;
+    EXPECT_FALSE(fits("register", "read", "[1,null]", wrong)) << wrong;
+  }
+  EXPECT_TRUE(fits("register", "read", "[1,null]", "[1,null]"));
+  EXPECT_TRUE(fits("session", "read", "[1,null]", "[1,7]"));
+  EXPECT_FALSE(fits("register", "read", "[1,null]", "[2,7]"));
+  EXPECT_FALSE(fits("register", "read", "[0,null]", "[\"0\",7]"));
+  EXPECT_TRUE(fits("register", "cas", "[1,[2,3]]", "null"));
+  EXPECT_FALSE(fits("register", "cas", "[1,[2,3]]", "[1,3]"));
+  EXPECT_TRUE(fits("queue", "dequeue", "null", "4"));
+  EXPECT_FALSE(fits("queue", "dequeue", "null", "null"));
+  EXPECT_TRUE(fits("bank", "read", "null", R"({"0":100})"));
+  EXPECT_FALSE(fits("bank", "read", "null", R"({"0":"100"})"));
+  EXPECT_TRUE(fits("counter", "read", "null", "4"));
+  EXPECT_TRUE(fits("list-append", "txn", R"([["r",1,null],["append",1,2]])",
+                   R"([["r",1,[2]],["append",1,2]])"));
+  EXPECT_FALSE(fits("list-append", "txn", R"([["r",1,null]])", R"([["r",1,2]])"));
+  EXPECT_FALSE(fits("rw-register", "txn", R"([["w",1,3]])", R"([["w",1,4]])"));
+  EXPECT_FALSE(fits("rw-register", "txn", R"([["w",1,3]])", "[]"));
+  const auto answered =
+      ask("read -r open; echo '{\"id\":1,\"type\":\"ok\"}'; read -r x; "
+          "echo '{\"id\":2,\"type\":\"ok\",\"value\":\"abc\"}'; read -r end");
+  EXPECT_EQ(answered.type, OpType::info);
+  EXPECT_NE(answered.error.find("must be null, or what was asked"), std::string::npos)
+      << answered.error;
+}
+
+TEST_F(Custom, ACheckMayPrintMuchAndIsAskedNothing) {
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  EXPECT_TRUE(succeeds({"/bin/sh", "-c", "head -c 300000 /dev/zero; cat"}, deadline));
+  EXPECT_FALSE(succeeds({"/no/such/check"}, deadline));
+}
+
 // As an interpreter does on a busy machine: the first operations fail, and nobody starts it again.
 TEST_F(Custom, AClientMayTakeItsTimeToStart) {
   const std::string starts = (folder / "starts").string();
   const Node node{"n1", "10.77.0.1", "/data"};
-  const auto client = make_client(
-      {"/bin/sh", "-c",
-       "echo x >>" + starts + R"(; read -r open; sleep 1; echo '{"id":1,"type":"ok"}'
+  const auto client =
+      make_client({"/bin/sh", "-c",
+                   "echo x >>" + starts + R"(; read -r open; sleep 1; echo '{"id":1,"type":"ok"}'
          i=1; while read -r x; do i=$((i + 1)); echo "{\"id\":$i,\"type\":\"ok\"}"; done)"},
-      node, {node}, "set");
+                  node, {node}, "set");
   Op op;
   op.f = "add";
-  const auto ask_soon = [&] { return client->invoke(op, std::chrono::steady_clock::now() + 100ms); };
+  const auto ask_soon = [&] {
+    return client->invoke(op, std::chrono::steady_clock::now() + 100ms);
+  };
   const auto first = ask_soon();
   EXPECT_EQ(first.type, OpType::fail) << "it was not asked yet";
   EXPECT_NE(first.error.find("still starting"), std::string::npos) << first.error;
