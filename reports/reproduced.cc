@@ -80,7 +80,7 @@ std::string faults_of(const Json& row) {
 constexpr std::string_view kStyle = R"(
 table.findings { width: 100%; border-collapse: collapse; font-size: .875rem; margin: 1rem 0 2rem; }
 .findings th, .findings td { text-align: left; vertical-align: top; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); }
+  border-bottom: 1px solid var(--line); overflow-wrap: normal; }
 .findings th { color: var(--soft); font-weight: 600; }
 .scroll { overflow-x: auto; }
 main { max-width: 76rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }

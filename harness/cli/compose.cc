@@ -85,7 +85,7 @@ Result<Made> make_system(const RunOptions& options) {
     return fail("--workload: {} has no {}; it offers {}", made.kind->name, made.workload,
                 fmt::join(offered, ", "));
   for (const auto& program : words(made.kind->programs))
-    if (::access(program.c_str(), F_OK) != 0)
+    if (file_at(program).empty())
       return fail("{} needs {}, which is not installed{}", made.kind->name, program,
                   packages_of(std::string(made.kind->name)).empty()
                       ? std::string()

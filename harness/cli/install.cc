@@ -1,5 +1,6 @@
 #include "harness/cli/install.h"
 
+#include <glob.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,8 +74,16 @@ std::vector<std::string> packages_of(const std::string& system) {
   return names;
 }
 
+std::string file_at(const std::string& pattern) {
+  glob_t found{};
+  const bool any = ::glob(pattern.c_str(), 0, nullptr, &found) == 0 && found.gl_pathc > 0;
+  std::string last = any ? found.gl_pathv[found.gl_pathc - 1] : "";
+  ::globfree(&found);
+  return last;
+}
+
 std::string version_of(const std::string& file) {
-  const std::string owner = dpkg("-S " + file);
+  const std::string owner = file.empty() ? "" : dpkg("-S " + file);
   const auto end = owner.find(": ");
   return end == std::string::npos ? "" : dpkg("-W -f='${Version}' " + owner.substr(0, end));
 }

@@ -166,7 +166,7 @@ int reproduce_command(const ReproduceOptions& options) {
     outcomes.emplace_back().what = &r;
     if (!versions.contains(r.system)) {
       const auto programs = words(sut::find(r.system)->programs);
-      versions[r.system] = programs.empty() ? std::string(kVersion) : version_of(programs.front());
+      versions[r.system] = programs.empty() ? std::string(kVersion) : version_of(file_at(programs.front()));
     }
     outcomes.back().version = versions[r.system];
   }

@@ -120,7 +120,7 @@ struct SystemKind {
   std::string_view name;
   std::string_view summary;    // one line for `gameday list systems`
   std::string_view workloads;  // names, between spaces: what its clients can do
-  std::string_view programs;   // paths, between spaces: what must be installed; the system itself first
+  std::string_view programs;   // paths (glob(7)), between spaces: what must be installed; itself first
   std::span<const Setting> settings;
   Result<std::unique_ptr<System>> (*make)(const SystemOptions&);
   // It numbers its writes as jobs and shows them, and promises the invariants of the search cluster.

@@ -19,6 +19,8 @@ constexpr const char* kScript = R"sh(
 name=$1 address=$2 cluster=$3 dcs=$4
 export LC_ALL=C.UTF-8 HOME="$PWD" TMPDIR="$PWD"
 url=http://$address
+PGBIN=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+export PGBIN
 while sleep 0.2; do
   /usr/bin/etcd --name "$name" --data-dir etcd --logger zap --enable-v2 \
     --listen-peer-urls "$url:2380" --initial-advertise-peer-urls "$url:2380" \
@@ -31,7 +33,7 @@ cat >copy.new <<'END'
 for argument; do
   case $argument in --connstring=*) from=${argument#--connstring=} ;; esac
 done
-rm -rf new && /usr/lib/postgresql/15/bin/pg_basebackup -d "$from" -D new -X stream -c fast &&
+rm -rf new && "$PGBIN/pg_basebackup" -d "$from" -D new -X stream -c fast &&
   rm -rf data && mv new data && sync .
 END
 cat >patroni.yml.new <<END
@@ -45,7 +47,7 @@ bootstrap:
 postgresql:
   listen: $address:5432
   connect_address: $address:5432
-  bin_dir: /usr/lib/postgresql/15/bin
+  bin_dir: $PGBIN
   data_dir: $PWD/data
   pgpass: $PWD/pgpass
   authentication:
@@ -122,7 +124,7 @@ const SystemKind& patroni_system() {
                                    "PostgreSQL with failover by Patroni, on etcd",
                                    "set register session list-append rw-register counter bank",
                                    "/usr/bin/patroni /usr/bin/etcd "
-                                   "/usr/lib/postgresql/15/bin/postgres",
+                                   "/usr/lib/postgresql/*/bin/postgres",
                                    patroni::kSettings,
                                    patroni::make};
   return kind;

@@ -8,7 +8,7 @@ namespace gameday::postgres {
 // recovery_min_apply_delay in ms, then the addresses of the others. A folder `new` counts from when
 // `complete` is there.
 inline constexpr const char* kScript = R"sh(
-bin=/usr/lib/postgresql/15/bin
+bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 export LC_ALL=C PGUSER=postgres PGDATABASE=postgres PGSSLMODE=disable PGGSSENCMODE=disable
 name=$1 address=$2 first=$3 after=$4 commit=$5 standbys=$6 delay=$7
 shift 7

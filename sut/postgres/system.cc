@@ -146,7 +146,7 @@ const SystemKind& postgres_system() {
   static constexpr SystemKind kind{"postgres",
                                    "PostgreSQL: a primary and streaming standbys",
                                    "set register session list-append rw-register counter bank",
-                                   "/usr/lib/postgresql/15/bin/postgres",
+                                   "/usr/lib/postgresql/*/bin/postgres",
                                    postgres::kSettings,
                                    postgres::make};
   return kind;
