@@ -63,6 +63,23 @@ TEST(Catalog, RunsWhatFitsAndSaysWhatDoesNot) {
   EXPECT_EQ(merged(asked), Verdict::unknown);
 }
 
+// Why nothing succeeded, and who fell over meanwhile, is in the first thing that is read.
+TEST(Catalog, StatsSayWhatWentWrong) {
+  Story story;
+  for (const char* error : {"refused", "cannot connect", "cannot connect"})
+    story.event(0, OpType::invoke, "read", {1, nullptr})
+        .event(0, OpType::fail, "read", {1, nullptr}, "n1", error);
+  story.event(kNemesis, OpType::info, "node-exit",
+              {{"node", "n2"}, {"what", "n2 exited with code 5"}, {"time", 1}});
+  const auto result = check_all(story.input(), {"stats"}).at(0);
+  EXPECT_EQ(result.verdict, Verdict::unknown);
+  EXPECT_NE(result.summary.find("(2 times: cannot connect)"), std::string::npos) << result.summary;
+  EXPECT_EQ(result.stats["node-exits"], Json({"n2 exited with code 5"}));
+  story.call(1, "read", {1, nullptr});
+  const auto ended = check_all(story.input(), {"stats"}).at(0);
+  EXPECT_NE(ended.summary.find("by themselves: n2 exited"), std::string::npos) << ended.summary;
+}
+
 // A run says who judges it; then nobody else does, but for those that judge every run.
 TEST(Catalog, WhoJudgesIsWrittenDown) {
   Story story;

@@ -2,6 +2,7 @@
 #include "checkers/stats.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -80,6 +81,18 @@ bool is_evidence(const std::string& f) {
   return !kOfTheRun.contains(f);
 }
 
+// Servers that ended by themselves, as the run noted them: "n1 exited with code 5".
+std::vector<std::string> exits(const History& history) {
+  std::vector<std::string> found;
+  const auto f = history.find_name("node-exit");
+  for (std::size_t i = 0; f != History::kNoName && i < history.size(); ++i) {
+    if (history.is_client(i) || history.f(i) != f) continue;
+    const Json& value = history.value(i);
+    if (value.is_object() && value.value("what", Json()).is_string()) found.push_back(value["what"]);
+  }
+  return found;
+}
+
 bool fits(const CheckInput&) { return true; }
 
 CheckResult check(const CheckInput& input) {
@@ -109,8 +122,13 @@ CheckResult check(const CheckInput& input) {
                     {"seconds", duration},
                     {"rate", duration > 0 ? static_cast<double>(all) / duration : 0.0},
                     {"by-f", by_f}};
+  std::string also;
+  if (const auto ended = exits(history); !ended.empty()) {
+    findings.stats["node-exits"] = ended;
+    also = fmt::format("; servers ended by themselves: {}", fmt::join(ended, ", "));
+  }
   return std::move(findings).result(
-      fmt::format("{} of {} operations succeeded in {:.1f} s", succeeded, all, duration));
+      fmt::format("{} of {} operations succeeded in {:.1f} s{}", succeeded, all, duration, also));
 }
 
 }  // namespace

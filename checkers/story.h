@@ -12,7 +12,7 @@ namespace gameday {
 class Story {
  public:
   Story& event(Process process, OpType type, const std::string& f, Json value,
-               const std::string& node = "n1") {
+               const std::string& node = "n1", const std::string& error = "") {
     Op op;
     op.time = (now_ += 10'000'000);
     op.process = process;
@@ -20,6 +20,7 @@ class Story {
     op.f = f;
     op.value = std::move(value);
     op.node = process >= 0 ? node : "";
+    op.error = error;
     const auto added = history_.append(op);
     EXPECT_TRUE(added) << added.error().message;
     return *this;
