@@ -8,6 +8,7 @@
 #include "harness/cli/install.h"
 #include "harness/cli/reproductions.h"
 #include "nemesis/catalog.h"
+#include "nemesis/targets.h"
 
 namespace gameday::cli {
 namespace completion {
@@ -89,7 +90,7 @@ void add_fault_words(Suggestions& s, const Line& line, std::string_view word) {
     using Kind = nemesis::Parameter::Kind;
     std::vector<std::string> values(p.words.begin(), p.words.end());
     if (p.kind == Kind::flag) values = {"true", "false"};
-    if (p.kind == Kind::order) values = {"leader"};
+    if (p.kind == Kind::order) values = {nemesis::kLeader, nemesis::kFollower};
     if (p.kind == Kind::targets)
       values.assign(std::begin(nemesis::kTargetWords), std::end(nemesis::kTargetWords));
     add_pairs(s, word, p.name, {}, values);

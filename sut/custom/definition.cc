@@ -77,7 +77,7 @@ class Fields {
     if (json == nullptr) return {};
     if (json->is_string() && !json->get_ref<const std::string&>().empty())
       return {"/bin/sh", "-c", json->get<std::string>()};
-    auto words = list(name, *json);
+    auto words = list(*json);
     if (words.empty() || words[0].empty() || std::ranges::any_of(words, has_control))
       complain(name, "must be a list of texts, the program first, or a text for the shell");
     return words;
@@ -85,7 +85,7 @@ class Fields {
   std::vector<std::string> texts(const char* name, bool required) {
     const Json* json = find(name, required);
     if (json == nullptr) return {};
-    auto words = list(name, *json);
+    auto words = list(*json);
     if (words.empty()) complain(name, "must be a list of texts that is not empty");
     return words;
   }
@@ -108,7 +108,7 @@ class Fields {
   }
 
  private:
-  static std::vector<std::string> list(const char*, const Json& json) {
+  static std::vector<std::string> list(const Json& json) {
     if (!json.is_array()) return {};
     std::vector<std::string> words;
     for (const auto& word : json) {
